@@ -1,0 +1,62 @@
+/** What a machine may use of the host. */
+export type MachineLimits = {
+  readonly cpus: number;
+  readonly memoryBytes: number;
+  readonly maxProcesses: number;
+};
+
+/** Everything needed to boot one run of a sprite. */
+export type MachineSpec = {
+  /** the sprite's id; a sprite has at most one machine */
+  readonly spriteId: string;
+  /** how many times this sprite has booted, from 1 */
+  readonly incarnation: number;
+  readonly hostname: string;
+  /** small number, unique among this server's sprites for as long as the sprite exists; picks uid range and address */
+  readonly slot: number;
+  /** absolute host path of the disk's image file */
+  readonly diskFile: string;
+  /** absolute host path of the base image file */
+  readonly imageFile: string;
+  readonly imageDigest: string;
+  readonly limits: MachineLimits;
+  /** the sprite's own variables, under every exec's */
+  readonly environment: Readonly<Record<string, string>>;
+  /** lines of /etc/resolv.conf */
+  readonly resolvConf: string;
+};
+
+/** Where a network interface must be put before the machine's first program runs. */
+export type PlugTarget = { readonly type: 'pid'; readonly pid: number };
+
+/** How strongly machines are separated from the host; never more than is true. */
+export type Isolation = 'container' | 'gvisor' | 'microvm' | 'emulated';
+
+/** A machine found on the host. */
+export type RunningMachine = { readonly spriteId: string; readonly incarnation: number };
+
+/** A byte stream to the agent in a machine; what it is made of is the server's affair. */
+export interface Destroyable {
+  destroy(error?: Error): void;
+}
+
+/** Turns a disk and an image into a running machine. */
+export interface Driver<Stream extends Destroyable = Destroyable> {
+  readonly isolation: Isolation;
+  /**
+   * Boots the machine and resolves as soon as `dial` can be called; the agent may still be starting.
+   * `plug` is called once, when the machine's network namespace exists and before anything runs in it.
+   * On failure or abort nothing of the machine is left.
+   */
+  start(spec: MachineSpec, plug: (target: PlugTarget) => Promise<void>, signal: AbortSignal): Promise<void>;
+  /** Ends the machine if there is one and releases everything it held on the host: processes, mounts, loops, cgroups. */
+  stop(spriteId: string): Promise<void>;
+  /** Machines alive on this host, also those an earlier server process started. */
+  list(): Promise<readonly RunningMachine[]>;
+  /** Releases what dead machines left behind (mounts, loops, cgroups, directories); living ones are not touched. */
+  repair(): Promise<void>;
+  /** Opens a byte stream to the agent of a running machine; rejects when there is none. */
+  dial(spriteId: string, signal: AbortSignal): Promise<Stream>;
+  /** Resolves when the machine has ended by itself or by stop. */
+  exited(spriteId: string, signal: AbortSignal): Promise<void>;
+}
