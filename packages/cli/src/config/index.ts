@@ -1,0 +1,1 @@
+export { type SaveLogin, saveLogin } from './save-login.ts';
