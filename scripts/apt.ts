@@ -121,7 +121,8 @@ async function apt(title: string, args: readonly string[]): Promise<void> {
   });
   using progress = showProgress(title);
   const said: string[] = [];
-  for (const stream of [child.stdout, child.stderr]) {
+  for (const stream of child.stdio.slice(1, 3)) {
+    if (!(stream instanceof Readable)) continue;
     createInterface({ input: stream }).on('line', (line) => {
       said.push(line);
       if (said.length > 30) said.shift();
@@ -140,7 +141,7 @@ async function apt(title: string, args: readonly string[]): Promise<void> {
 }
 
 /** Name and version of this host's distribution, for messages. */
-export async function distribution(): Promise<string> {
+async function distribution(): Promise<string> {
   const text = await readFile('/etc/os-release', 'utf8').catch(() => '');
   return /^PRETTY_NAME="?([^"\n]*)/m.exec(text)?.[1] ?? 'unknown Linux';
 }
