@@ -35,10 +35,10 @@ export type SpriteRecord = {
   readonly labels: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly config: {
-    readonly ram_mb?: number;
-    readonly cpus?: number;
-    readonly region?: string;
-    readonly storage_gb?: number;
+    readonly ram_mb?: number | undefined;
+    readonly cpus?: number | undefined;
+    readonly region?: string | undefined;
+    readonly storage_gb?: number | undefined;
   };
   readonly createdAt: string;
   readonly updatedAt: string;

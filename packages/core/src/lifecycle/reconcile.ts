@@ -1,0 +1,50 @@
+import type { SpriteRecord } from '../ports/store.ts';
+import type { Lifecycle, LifecycleDeps } from './lifecycle.ts';
+
+/** What start-up found and mended. */
+export type Repairs = {
+  readonly adopted: number;
+  readonly stopped: number;
+  readonly erased: number;
+  readonly orphanDisks: number;
+};
+
+/**
+ * Makes the world agree with the store after any end of the last server: running machines are taken over, machines
+ * nobody knows are stopped, half-done deletions are finished, disks without a sprite are removed.
+ */
+export async function reconcile(deps: LifecycleDeps, lifecycle: Lifecycle): Promise<Repairs> {
+  await deps.driver.repair();
+  const sprites = await deps.store.listAllSprites();
+  const byId = new Map(sprites.map((sprite) => [sprite.id, sprite]));
+  const alive = new Map((await deps.driver.list()).map((machine) => [machine.spriteId, machine.incarnation]));
+  const keep = sprites.filter((sprite) => sprite.deletedAt === undefined && alive.has(sprite.id));
+  await deps.network.repair(new Set(keep.map((sprite) => sprite.slot)));
+
+  let stopped = 0;
+  for (const spriteId of alive.keys()) {
+    if (byId.has(spriteId)) continue;
+    await deps.driver.stop(spriteId);
+    stopped++;
+  }
+  for (const sprite of keep) await adopt(deps, lifecycle, sprite, alive.get(sprite.id) ?? sprite.incarnation);
+  const deleted = sprites.filter((sprite) => sprite.deletedAt !== undefined);
+  for (const sprite of deleted) await lifecycle.erase(sprite);
+  for (const sprite of sprites) {
+    if (sprite.deletedAt !== undefined || alive.has(sprite.id) || sprite.status === 'cold') continue;
+    await deps.store.updateSprite(sprite.id, { status: 'cold' });
+  }
+  const orphans = (await deps.disks.list()).filter((id) => !byId.has(id));
+  for (const id of orphans) await deps.disks.remove(id);
+  return { adopted: keep.length, stopped, erased: deleted.length, orphanDisks: orphans.length };
+}
+
+async function adopt(
+  deps: LifecycleDeps,
+  lifecycle: Lifecycle,
+  sprite: SpriteRecord,
+  incarnation: number,
+): Promise<void> {
+  const current = await deps.store.updateSprite(sprite.id, { status: 'running', incarnation });
+  lifecycle.adopt(current ?? sprite);
+}

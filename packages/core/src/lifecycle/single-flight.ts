@@ -1,0 +1,13 @@
+/** Lets concurrent callers of one key share one run. */
+export class SingleFlight<T> {
+  readonly #flights = new Map<string, Promise<T>>();
+
+  /** Joins the run under way for `key`, or starts one. */
+  join(key: string, run: () => Promise<T>): Promise<T> {
+    const flying = this.#flights.get(key);
+    if (flying !== undefined) return flying;
+    const flight = run().finally(() => this.#flights.delete(key));
+    this.#flights.set(key, flight);
+    return flight;
+  }
+}

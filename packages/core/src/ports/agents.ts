@@ -1,0 +1,8 @@
+/** What an agent says of itself. */
+export type AgentHealth = { readonly version: string };
+
+/** Speaks to the agents inside running machines. */
+export interface Agents {
+  /** Waits until the agent of a running machine answers; rejects with `agent_unreachable` or the signal's reason. */
+  health(spriteId: string, signal: AbortSignal): Promise<AgentHealth>;
+}

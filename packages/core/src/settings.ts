@@ -1,0 +1,21 @@
+/** What the operator decides about sprites. */
+export type Settings = {
+  /** version of this server and of the agent it ships */
+  readonly version: string;
+  /** image of a sprite created without one */
+  readonly defaultImage: string;
+  /** most vCPUs of a sprite */
+  readonly cpus: number;
+  /** most memory of a sprite in `MiB` */
+  readonly memoryMb: number;
+  /** size of a sprite's disk in `GiB` */
+  readonly storageGb: number;
+  /** most processes and threads of a sprite */
+  readonly maxProcesses: number;
+  /** most sprites on this server */
+  readonly maxSprites: number;
+  /** longest time a request waits for a sprite to wake, in `ms` */
+  readonly wakeTimeoutMs: number;
+  /** longest time a create waits for capacity, in `ms` */
+  readonly capacityWaitMs: number;
+};
