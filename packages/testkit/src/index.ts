@@ -1,0 +1,5 @@
+export * from './leaks.ts';
+export * from './manual-clock.ts';
+export * from './place.ts';
+export * from './server-process.ts';
+export * from './test-server.ts';
