@@ -1,0 +1,144 @@
+import type { OrgRecord, SpriteRecord, Store } from '@sprites/core';
+import { describe, expect, it, onTestFinished } from 'vitest';
+
+const org: OrgRecord = {
+  id: 'org_1',
+  slug: 'personal',
+  urlId: 'abcd1234',
+  createdAt: '2026-01-01T00:00:00.000Z',
+};
+
+function record(name: string, more: Partial<SpriteRecord> = {}): Omit<SpriteRecord, 'slot'> {
+  return {
+    id: `sprite_${name}`,
+    orgId: org.id,
+    name,
+    status: 'cold',
+    incarnation: 0,
+    imageName: 'minimal',
+    imageDigest: 'sha256:00',
+    urlAuth: 'sprite',
+    privateAccess: undefined,
+    labels: ['a', 'ü'],
+    environment: { KEY: 'value' },
+    config: { cpus: 2 },
+    createdAt: '2026-01-01T00:00:00.000Z',
+    updatedAt: '2026-01-01T00:00:00.000Z',
+    lastRunningAt: undefined,
+    lastWarmingAt: undefined,
+    lastStartedAt: undefined,
+    lastActiveAt: undefined,
+    deletedAt: undefined,
+    ...more,
+  };
+}
+
+/** What every store must do, whatever keeps its rows. */
+export function describeStore(name: string, open: () => Promise<Store>): void {
+  describeInserting(name, open);
+  describeReading(name, open);
+}
+
+function describeInserting(name: string, open: () => Promise<Store>): void {
+  describe(`${name}, inserting`, () => {
+    it('returns a sprite as it was inserted, with the lowest free slot', async () => {
+      const store = await opened(open);
+      const first = await store.insertSprite(record('one'), 10);
+      expect(first).toEqual({ ...record('one'), slot: 0 });
+      expect(await store.findSprite(org.id, 'one')).toEqual(first);
+      expect(await store.findSpriteById(first.id)).toEqual(first);
+    });
+
+    it('gives a slot again only when its sprite is removed', async () => {
+      const store = await opened(open);
+      const first = await store.insertSprite(record('one'), 10);
+      await store.insertSprite(record('two'), 10);
+      await store.updateSprite(first.id, { deletedAt: '2026-01-02T00:00:00.000Z' });
+      expect((await store.insertSprite(record('three'), 10)).slot).toBe(2);
+      await store.removeSprite(first.id);
+      expect((await store.insertSprite(record('four'), 10)).slot).toBe(0);
+    });
+
+    it('refuses a second visible sprite of a name in one org but not in another', async () => {
+      const store = await opened(open);
+      await store.insertSprite(record('one'), 10);
+      await expect(store.insertSprite(record('one', { id: 'sprite_x' }), 10)).rejects.toMatchObject({
+        code: 'sprite_already_exists',
+      });
+      await store.insertOrg({ ...org, id: 'org_2', slug: 'other', urlId: 'zzzz0000' });
+      await store.insertSprite(record('one', { id: 'sprite_y', orgId: 'org_2' }), 10);
+    });
+
+    it('refuses a sprite when no slot is free', async () => {
+      const store = await opened(open);
+      await store.insertSprite(record('one'), 1);
+      await expect(store.insertSprite(record('two'), 1)).rejects.toMatchObject({ code: 'unavailable' });
+    });
+  });
+}
+
+function describeReading(name: string, open: () => Promise<Store>): void {
+  describe(`${name}, reading and changing`, () => {
+    it('hides a sprite that is being deleted and frees its name', async () => {
+      const store = await opened(open);
+      const first = await store.insertSprite(record('one'), 10);
+      await store.updateSprite(first.id, { deletedAt: '2026-01-02T00:00:00.000Z' });
+      expect(await store.findSprite(org.id, 'one')).toBeUndefined();
+      expect(await store.listSprites({ orgId: org.id, limit: 10 })).toEqual([]);
+      await store.insertSprite(record('one', { id: 'sprite_again' }), 10);
+      expect(await store.listAllSprites()).toHaveLength(2);
+    });
+
+    it('lists by name in code point order, by prefix and in pages', async () => {
+      const store = await opened(open);
+      for (const name of ['b-2', 'a', 'b-1', 'b', 'c_']) await store.insertSprite(record(name), 10);
+      const names = async (query: { prefix?: string; after?: string; limit: number }): Promise<string[]> =>
+        (await store.listSprites({ orgId: org.id, ...query })).map((sprite) => sprite.name);
+      expect(await names({ limit: 10 })).toEqual(['a', 'b', 'b-1', 'b-2', 'c_']);
+      expect(await names({ prefix: 'b', limit: 2 })).toEqual(['b', 'b-1']);
+      expect(await names({ prefix: 'b', after: 'b-1', limit: 2 })).toEqual(['b-2']);
+      expect(await names({ prefix: '_', limit: 9 })).toEqual([]);
+      expect(await names({ prefix: '%', limit: 9 })).toEqual([]);
+    });
+
+    it('changes only the given members', async () => {
+      const store = await opened(open);
+      const first = await store.insertSprite(record('one'), 10);
+      const changed = await store.updateSprite(first.id, { status: 'running', labels: [] });
+      expect(changed).toEqual({ ...first, status: 'running', labels: [] });
+      expect(await store.updateSprite('sprite_nobody', { status: 'cold' })).toBeUndefined();
+    });
+
+    it('counts the visible sprites of an org by status', async () => {
+      const store = await opened(open);
+      const first = await store.insertSprite(record('one'), 10);
+      await store.insertSprite(record('two'), 10);
+      await store.updateSprite(first.id, { status: 'running' });
+      expect(await store.countByStatus(org.id)).toEqual({ cold: 1, warm: 0, running: 1 });
+    });
+
+    it('keeps orgs and tokens', async () => {
+      const store = await opened(open);
+      const token = {
+        id: 'tok_1',
+        orgId: org.id,
+        secretHash: 'ff',
+        description: 'd',
+        createdAt: org.createdAt,
+      };
+      await store.insertToken(token);
+      await store.putToken({ ...token, secretHash: 'ee' });
+      expect(await store.findToken('tok_1')).toEqual({ ...token, secretHash: 'ee' });
+      expect(await store.findToken('tok_2')).toBeUndefined();
+      expect(await store.findOrgBySlug('personal')).toEqual(org);
+      expect(await store.findOrg(org.id)).toEqual(org);
+    });
+  });
+}
+
+async function opened(open: () => Promise<Store>): Promise<Store> {
+  const store = await open();
+  await store.insertOrg(org);
+  onTestFinished(() => store.close());
+  return store;
+}

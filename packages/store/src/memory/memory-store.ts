@@ -1,0 +1,100 @@
+import { SpriteError } from '@sprites/contract';
+import type {
+  OrgRecord,
+  SpriteListQuery,
+  SpritePatch,
+  SpriteRecord,
+  SpriteStatus,
+  Store,
+  TokenRecord,
+} from '@sprites/core';
+
+/** A store that forgets everything when it is dropped; for tests. */
+export class MemoryStore implements Store {
+  readonly #orgs = new Map<string, OrgRecord>();
+  readonly #tokens = new Map<string, TokenRecord>();
+  readonly #sprites = new Map<string, SpriteRecord>();
+
+  async insertOrg(org: OrgRecord): Promise<void> {
+    this.#orgs.set(org.id, org);
+  }
+
+  async findOrgBySlug(slug: string): Promise<OrgRecord | undefined> {
+    return this.#orgs.values().find((org) => org.slug === slug);
+  }
+
+  async findOrg(id: string): Promise<OrgRecord | undefined> {
+    return this.#orgs.get(id);
+  }
+
+  async insertToken(token: TokenRecord): Promise<void> {
+    this.#tokens.set(token.id, token);
+  }
+
+  async putToken(token: TokenRecord): Promise<void> {
+    this.#tokens.set(token.id, token);
+  }
+
+  async findToken(id: string): Promise<TokenRecord | undefined> {
+    return this.#tokens.get(id);
+  }
+
+  async insertSprite(sprite: Omit<SpriteRecord, 'slot'>, capacity: number): Promise<SpriteRecord> {
+    if ((await this.findSprite(sprite.orgId, sprite.name)) !== undefined) {
+      throw new SpriteError('sprite_already_exists', `sprite ${sprite.name} already exists`);
+    }
+    const taken = new Set(this.#sprites.values().map((other) => other.slot));
+    let slot = 0;
+    while (taken.has(slot)) slot++;
+    if (slot >= capacity)
+      throw new SpriteError('unavailable', `all ${capacity} places for sprites are taken`);
+    const inserted = { ...sprite, slot };
+    this.#sprites.set(sprite.id, inserted);
+    return inserted;
+  }
+
+  async findSprite(orgId: string, name: string): Promise<SpriteRecord | undefined> {
+    return this.#visible(orgId).find((sprite) => sprite.name === name);
+  }
+
+  async findSpriteById(id: string): Promise<SpriteRecord | undefined> {
+    return this.#sprites.get(id);
+  }
+
+  async listSprites({ orgId, prefix = '', after, limit }: SpriteListQuery): Promise<readonly SpriteRecord[]> {
+    return this.#visible(orgId)
+      .filter((sprite) => sprite.name.startsWith(prefix) && (after === undefined || sprite.name > after))
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .slice(0, limit);
+  }
+
+  async countByStatus(orgId: string): Promise<Readonly<Record<SpriteStatus, number>>> {
+    const counts = { cold: 0, warm: 0, running: 0 };
+    for (const sprite of this.#visible(orgId)) counts[sprite.status]++;
+    return counts;
+  }
+
+  async listAllSprites(): Promise<readonly SpriteRecord[]> {
+    return [...this.#sprites.values()];
+  }
+
+  async updateSprite(id: string, patch: SpritePatch): Promise<SpriteRecord | undefined> {
+    const sprite = this.#sprites.get(id);
+    if (sprite === undefined) return undefined;
+    const updated = { ...sprite, ...patch };
+    this.#sprites.set(id, updated);
+    return updated;
+  }
+
+  async removeSprite(id: string): Promise<void> {
+    this.#sprites.delete(id);
+  }
+
+  async close(): Promise<void> {}
+
+  #visible(orgId: string): SpriteRecord[] {
+    return [...this.#sprites.values()].filter(
+      (sprite) => sprite.orgId === orgId && sprite.deletedAt === undefined,
+    );
+  }
+}

@@ -1,0 +1,89 @@
+import type { OrgRecord, SpritePatch, SpriteRecord, SpriteStatus, TokenRecord } from '@sprites/core';
+import type { OrgRow, SpriteRow, TokenRow } from './schema.ts';
+
+export function toOrg(row: OrgRow): OrgRecord {
+  return { id: row.id, slug: row.slug, urlId: row.url_id, createdAt: row.created_at };
+}
+
+export function toToken(row: TokenRow): TokenRecord {
+  return {
+    id: row.id,
+    orgId: row.org_id,
+    secretHash: row.secret_hash,
+    description: row.description,
+    createdAt: row.created_at,
+  };
+}
+
+export function fromToken(token: TokenRecord): TokenRow {
+  return {
+    id: token.id,
+    org_id: token.orgId,
+    secret_hash: token.secretHash,
+    description: token.description,
+    created_at: token.createdAt,
+  };
+}
+
+export function toSprite(row: SpriteRow): SpriteRecord {
+  return {
+    id: row.id,
+    orgId: row.org_id,
+    name: row.name,
+    status: toStatus(row.status),
+    slot: row.slot,
+    incarnation: row.incarnation,
+    imageName: row.image_name,
+    imageDigest: row.image_digest,
+    urlAuth: row.url_auth,
+    privateAccess: row.private_access ?? undefined,
+    labels: JSON.parse(row.labels),
+    environment: JSON.parse(row.environment),
+    config: JSON.parse(row.config),
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
+    lastRunningAt: row.last_running_at ?? undefined,
+    lastWarmingAt: row.last_warming_at ?? undefined,
+    lastStartedAt: row.last_started_at ?? undefined,
+    lastActiveAt: row.last_active_at ?? undefined,
+    deletedAt: row.deleted_at ?? undefined,
+  };
+}
+
+function toStatus(text: string): SpriteStatus {
+  if (text === 'cold' || text === 'warm' || text === 'running') return text;
+  throw new Error(`the store holds the unknown sprite status ${text}`);
+}
+
+type Writable = Omit<SpriteRow, 'id' | 'org_id' | 'name' | 'slot'>;
+
+const columns = {
+  status: 'status',
+  incarnation: 'incarnation',
+  imageName: 'image_name',
+  imageDigest: 'image_digest',
+  urlAuth: 'url_auth',
+  privateAccess: 'private_access',
+  labels: 'labels',
+  environment: 'environment',
+  config: 'config',
+  createdAt: 'created_at',
+  updatedAt: 'updated_at',
+  lastRunningAt: 'last_running_at',
+  lastWarmingAt: 'last_warming_at',
+  lastStartedAt: 'last_started_at',
+  lastActiveAt: 'last_active_at',
+  deletedAt: 'deleted_at',
+} as const satisfies Record<keyof SpritePatch, keyof Writable>;
+
+/** The columns of the members that a patch names; objects become JSON text, undefined becomes null. */
+export function fromPatch(patch: SpritePatch): Readonly<Record<string, string | number | null>> {
+  const row: Record<string, string | number | null> = {};
+  for (const [member, column] of Object.entries(columns)) {
+    if (!(member in patch)) continue;
+    const value: unknown = Reflect.get(patch, member);
+    if (value === undefined) row[column] = null;
+    else row[column] = typeof value === 'string' || typeof value === 'number' ? value : JSON.stringify(value);
+  }
+  return row;
+}

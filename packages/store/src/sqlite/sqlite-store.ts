@@ -1,0 +1,156 @@
+import { SpriteError } from '@sprites/contract';
+import type {
+  OrgRecord,
+  SpriteListQuery,
+  SpritePatch,
+  SpriteRecord,
+  SpriteStatus,
+  Store,
+  TokenRecord,
+} from '@sprites/core';
+import { Kysely, SqliteDialect } from 'kysely';
+import { Migrator } from 'kysely/migration';
+import { openDatabase } from './node-sqlite.ts';
+import { fromPatch, fromToken, toOrg, toSprite, toToken } from './rows.ts';
+import { migrations, type Tables } from './schema.ts';
+
+/** Opens the store in a SQLite file, made or migrated when needed. Close it before opening the file elsewhere. */
+export async function openSqliteStore(file: string): Promise<Store> {
+  const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: openDatabase(file) }) });
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } });
+  const { error } = await migrator.migrateToLatest();
+  if (error !== undefined) {
+    await db.destroy();
+    throw new Error(`the database could not be brought to this version: ${String(error)}`, { cause: error });
+  }
+  return new SqliteStore(db);
+}
+
+class SqliteStore implements Store {
+  readonly #db: Kysely<Tables>;
+
+  constructor(db: Kysely<Tables>) {
+    this.#db = db;
+  }
+
+  async insertOrg(org: OrgRecord): Promise<void> {
+    const row = { id: org.id, slug: org.slug, url_id: org.urlId, created_at: org.createdAt };
+    await this.#db.insertInto('orgs').values(row).execute();
+  }
+
+  async findOrgBySlug(slug: string): Promise<OrgRecord | undefined> {
+    const row = await this.#db.selectFrom('orgs').selectAll().where('slug', '=', slug).executeTakeFirst();
+    return row === undefined ? undefined : toOrg(row);
+  }
+
+  async findOrg(id: string): Promise<OrgRecord | undefined> {
+    const row = await this.#db.selectFrom('orgs').selectAll().where('id', '=', id).executeTakeFirst();
+    return row === undefined ? undefined : toOrg(row);
+  }
+
+  async insertToken(token: TokenRecord): Promise<void> {
+    await this.#db.insertInto('tokens').values(fromToken(token)).execute();
+  }
+
+  async putToken(token: TokenRecord): Promise<void> {
+    const row = fromToken(token);
+    const query = this.#db.insertInto('tokens').values(row);
+    await query.onConflict((conflict) => conflict.column('id').doUpdateSet(row)).execute();
+  }
+
+  async findToken(id: string): Promise<TokenRecord | undefined> {
+    const row = await this.#db.selectFrom('tokens').selectAll().where('id', '=', id).executeTakeFirst();
+    return row === undefined ? undefined : toToken(row);
+  }
+
+  insertSprite(sprite: Omit<SpriteRecord, 'slot'>, capacity: number): Promise<SpriteRecord> {
+    return this.#db.transaction().execute(async (transaction) => {
+      const twin = await transaction
+        .selectFrom('sprites')
+        .select('id')
+        .where('org_id', '=', sprite.orgId)
+        .where('name', '=', sprite.name)
+        .where('deleted_at', 'is', null)
+        .executeTakeFirst();
+      if (twin !== undefined) {
+        throw new SpriteError('sprite_already_exists', `sprite ${sprite.name} already exists`);
+      }
+      const slots = await transaction.selectFrom('sprites').select('slot').orderBy('slot').execute();
+      const gap = slots.findIndex((row, index) => row.slot !== index);
+      const slot = gap === -1 ? slots.length : gap;
+      if (slot >= capacity) {
+        throw new SpriteError('unavailable', `all ${capacity} places for sprites are taken`);
+      }
+      const { id, orgId, name, ...rest } = sprite;
+      const row = { id, org_id: orgId, name, slot, ...fromPatch(rest) };
+      await transaction
+        .insertInto('sprites')
+        .values(row as never)
+        .execute();
+      return { ...sprite, slot };
+    });
+  }
+
+  async findSprite(orgId: string, name: string): Promise<SpriteRecord | undefined> {
+    const row = await this.#db
+      .selectFrom('sprites')
+      .selectAll()
+      .where('org_id', '=', orgId)
+      .where('name', '=', name)
+      .where('deleted_at', 'is', null)
+      .executeTakeFirst();
+    return row === undefined ? undefined : toSprite(row);
+  }
+
+  async findSpriteById(id: string): Promise<SpriteRecord | undefined> {
+    const row = await this.#db.selectFrom('sprites').selectAll().where('id', '=', id).executeTakeFirst();
+    return row === undefined ? undefined : toSprite(row);
+  }
+
+  async listSprites({ orgId, prefix, after, limit }: SpriteListQuery): Promise<readonly SpriteRecord[]> {
+    let query = this.#db
+      .selectFrom('sprites')
+      .selectAll()
+      .where('org_id', '=', orgId)
+      .where('deleted_at', 'is', null);
+    if (prefix !== undefined && prefix !== '') {
+      query = query.where('name', '>=', prefix).where('name', '<', `${prefix}\u{10ffff}`);
+    }
+    if (after !== undefined) query = query.where('name', '>', after);
+    return (await query.orderBy('name').limit(limit).execute()).map(toSprite);
+  }
+
+  async countByStatus(orgId: string): Promise<Readonly<Record<SpriteStatus, number>>> {
+    const rows = await this.#db
+      .selectFrom('sprites')
+      .select(({ fn }) => ['status', fn.countAll<number>().as('count')])
+      .where('org_id', '=', orgId)
+      .where('deleted_at', 'is', null)
+      .groupBy('status')
+      .execute();
+    const count = (status: string): number => Number(rows.find((row) => row.status === status)?.count ?? 0);
+    return { cold: count('cold'), warm: count('warm'), running: count('running') };
+  }
+
+  async listAllSprites(): Promise<readonly SpriteRecord[]> {
+    return (await this.#db.selectFrom('sprites').selectAll().execute()).map(toSprite);
+  }
+
+  async updateSprite(id: string, patch: SpritePatch): Promise<SpriteRecord | undefined> {
+    const row = await this.#db
+      .updateTable('sprites')
+      .set(fromPatch(patch))
+      .where('id', '=', id)
+      .returningAll()
+      .executeTakeFirst();
+    return row === undefined ? undefined : toSprite(row);
+  }
+
+  async removeSprite(id: string): Promise<void> {
+    await this.#db.deleteFrom('sprites').where('id', '=', id).execute();
+  }
+
+  async close(): Promise<void> {
+    await this.#db.destroy();
+  }
+}
