@@ -2,6 +2,7 @@ export * from './duration.ts';
 export * from './endpoint.ts';
 export * from './endpoints.ts';
 export * from './errors.ts';
+export * from './exec/index.ts';
 export * from './ids.ts';
 export * from './names.ts';
 export * from './openapi.ts';
