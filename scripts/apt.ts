@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
-import { access, readFile } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
+import { runScript } from './program.ts';
 import { showProgress } from './progress.ts';
 
 /** A program of the host that comes from a Debian package. */
@@ -140,17 +141,6 @@ async function apt(title: string, args: readonly string[]): Promise<void> {
     throw new Error(`apt-get ${args.join(' ')} failed with exit code ${code}:\n${said.join('\n')}`);
 }
 
-/** Name and version of this host's distribution, for messages. */
-async function distribution(): Promise<string> {
-  const text = await readFile('/etc/os-release', 'utf8').catch(() => '');
-  return /^PRETTY_NAME="?([^"\n]*)/m.exec(text)?.[1] ?? 'unknown Linux';
-}
-
 if (import.meta.main) {
-  try {
-    await ensurePackages(process.argv.includes('--tests') ? testPackages : serverPackages);
-  } catch (error) {
-    console.error(`${await distribution()}: ${error instanceof Error ? error.message : String(error)}`);
-    process.exitCode = 1;
-  }
+  await runScript(() => ensurePackages(process.argv.includes('--tests') ? testPackages : serverPackages));
 }

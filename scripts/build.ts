@@ -1,7 +1,7 @@
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { runProgram, runScript } from './program.ts';
 import { listSources, root } from './tree.ts';
 import { readWorkspaces, type Workspace } from './workspaces.ts';
 
@@ -68,20 +68,9 @@ function closure(name: string, all: ReadonlyMap<string, Workspace>, seen = new S
 }
 
 async function run(command: string, args: readonly string[], cwd: string): Promise<void> {
-  const child = spawn(command, args, { cwd, stdio: 'inherit' });
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', resolve);
-  });
-  if (code !== 0)
-    throw new Error(`building in ${path.relative(root, cwd) || '.'} failed with exit code ${code}`);
+  const code = await runProgram(command, args, { cwd });
+  if (code === 0) return;
+  throw new Error(`building in ${path.relative(root, cwd) || '.'} failed with exit code ${code}`);
 }
 
-if (import.meta.main) {
-  try {
-    await (process.argv.includes('--locked') ? buildStale() : build());
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : String(error));
-    process.exitCode = 1;
-  }
-}
+if (import.meta.main) await runScript(process.argv.includes('--locked') ? buildStale : build);

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promi
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import type { Owner } from './leaks.ts';
 
 const lockFolder = '/run/lock/sprites-test';
 /** How many test servers a host has address and uid ranges for. */
@@ -29,10 +30,10 @@ export async function openPlace(parentDir: string): Promise<Place> {
   const { index, lockFile } = await takeIndex();
   await mkdir(parentDir, { recursive: true });
   const dataDir = await realpath(await mkdtemp(path.join(parentDir, 'server-')));
-  const instance = createHash('sha256').update(dataDir).digest('hex').slice(0, 8);
+  const instance = instanceOf(dataDir);
   return {
     dataDir,
-    runDir: `/run/sprites/${instance}`,
+    runDir: runDirOf(instance),
     instance,
     port: await freePort(),
     network: `10.${await freeSecondOctet()}.${index * 16}.0/20`,
@@ -42,6 +43,20 @@ export async function openPlace(parentDir: string): Promise<Place> {
       await rm(lockFile, { force: true });
     },
   };
+}
+
+/** By what the traces of the server with this data directory are known. */
+export function ownerOf(dataDir: string): Owner {
+  const instance = instanceOf(dataDir);
+  return { folders: [dataDir, runDirOf(instance)], instance };
+}
+
+function instanceOf(dataDir: string): string {
+  return createHash('sha256').update(dataDir).digest('hex').slice(0, 8);
+}
+
+function runDirOf(instance: string): string {
+  return `/run/sprites/${instance}`;
 }
 
 async function takeIndex(): Promise<{ readonly index: number; readonly lockFile: string }> {

@@ -1,5 +1,5 @@
 import { findLeaks } from './leaks.ts';
-import { openPlace, type Place } from './place.ts';
+import { openPlace, ownerOf, type Place } from './place.ts';
 import { runServerCommand, ServerProcess } from './server-process.ts';
 
 /** How a test server differs from the usual one. */
@@ -105,7 +105,7 @@ export class TestServer implements AsyncDisposable {
 
   /** What the server left in the kernel; nothing after `down`. */
   async leaks(): Promise<readonly string[]> {
-    return await findLeaks({ folders: [this.dataDir, this.runDir], instance: this.instance });
+    return await findLeaks(ownerOf(this.dataDir));
   }
 
   /** Stops everything and removes the data. Throws when something was left behind. */
