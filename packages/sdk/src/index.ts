@@ -1,0 +1,18 @@
+export { ControlConnection, SpriteCommand } from '#transport';
+export { defaultBaseURL, SpritesClient } from './client.ts';
+export {
+  APIError,
+  APIError as SpritesAPIError,
+  type APIErrorFields,
+  ConnectionError,
+  type ConnectionFailure,
+  ERR_CODE_CONCURRENT_LIMIT_EXCEEDED,
+  ERR_CODE_CREATION_RATE_LIMITED,
+  ExecError,
+  parseAPIError,
+} from './errors.ts';
+export type { SpriteCommandEvents } from './exec/command.ts';
+export { StreamID } from './exec/frames.ts';
+export { SessionKillStream, SpriteListStream } from './http/streams.ts';
+export type * from './options.ts';
+export { Sprite } from './sprite.ts';

@@ -1,0 +1,215 @@
+import type { SpriteStatus } from '@sprites/contract';
+import type { z } from 'zod';
+
+/** How to reach a server. */
+export type ClientOptions = {
+  /** address of the server, without `/v1`; default `http://127.0.0.1:7777` */
+  readonly baseURL?: string;
+  /** time limit of an ordinary request in `ms`; default 30000 */
+  readonly timeout?: number;
+  /** run commands over kept control connections; default false */
+  readonly controlMode?: boolean;
+};
+
+/** Any call can be given up by its caller. */
+export type CallOptions = { readonly signal?: AbortSignal | undefined };
+
+export type URLSettings = {
+  /** `sprite` (token needed) or `public` */
+  readonly auth?: string;
+  readonly privateAccess?: 'admins' | 'org_users';
+};
+
+export type SpriteConfig = {
+  readonly ramMB?: number;
+  readonly cpus?: number;
+  readonly region?: string;
+  readonly storageGB?: number;
+};
+
+export type CreateSpriteOptions = CallOptions & {
+  readonly config?: SpriteConfig;
+  /** variables of every command in the sprite */
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly urlSettings?: URLSettings;
+  readonly labels?: readonly string[];
+  /** wait for a free place instead of failing with 429 */
+  readonly waitForCapacity?: boolean;
+  readonly runtime?: 'default' | 'dev';
+  /** name or digest of a base image; default the server's */
+  readonly image?: string;
+};
+
+export type UpdateSpriteOptions = CallOptions & {
+  readonly urlSettings?: URLSettings;
+  /** replaces all labels; empty clears */
+  readonly labels?: readonly string[];
+};
+
+export type ListOptions = CallOptions & {
+  readonly prefix?: string;
+  readonly maxResults?: number;
+  readonly continuationToken?: string;
+  readonly bulkLoad?: boolean;
+};
+
+/** A sprite as the server described it. */
+export type SpriteInfo = {
+  readonly id: string;
+  readonly name: string;
+  readonly organization: string;
+  readonly status: z.infer<typeof SpriteStatus>;
+  readonly config: SpriteConfig;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly url: string;
+  readonly urlSettings: URLSettings;
+  /** version of the program inside the sprite */
+  readonly version: string;
+  /** digest of the base image */
+  readonly environmentVersion: string;
+  readonly image: string;
+  readonly isolation: 'container' | 'gvisor' | 'microvm' | 'emulated';
+  /** how many machines the sprite has had */
+  readonly incarnation: number;
+  readonly labels: readonly string[];
+  readonly lastRunningAt?: Date;
+  readonly lastWarmingAt?: Date;
+  readonly lastStartedAt?: Date;
+  readonly lastActiveAt?: Date;
+};
+
+export type SpriteList = {
+  readonly sprites: readonly SpriteInfo[];
+  readonly hasMore: boolean;
+  readonly nextContinuationToken?: string;
+  readonly organizationName: string;
+  readonly running: number;
+  readonly warm: number;
+  readonly cold: number;
+  readonly runningLimit: number;
+  readonly warmLimit: number;
+};
+
+export type OrganizationCounters = {
+  readonly name: string;
+  readonly running: number;
+  readonly warm: number;
+  readonly cold: number;
+  readonly runningLimit: number;
+  readonly warmLimit: number;
+};
+
+/** A change of a sprite, its deletion, or a sign of life of the stream. */
+export type SpriteStateEvent = {
+  readonly type?: 'heartbeat' | 'deleted';
+  readonly name?: string;
+  readonly status?: z.infer<typeof SpriteStatus>;
+  readonly runningVersion?: string;
+  readonly lastRunningAt?: Date;
+  readonly lastWarmingAt?: Date;
+  readonly timestamp: Date;
+  readonly organization: OrganizationCounters;
+};
+
+export type RestartSpriteResult = {
+  readonly spriteName: string;
+  readonly machineId: string;
+  readonly message: string;
+};
+
+export type SpriteCheck = {
+  readonly spriteName: string;
+  readonly spriteId: string;
+  readonly status: 'ok' | 'unhealthy';
+  readonly reason?: string;
+  readonly checkedAt: Date;
+  /** seconds the check took */
+  readonly elapsed?: number;
+};
+
+/** A running session of a sprite. */
+export type Session = {
+  readonly id: string;
+  readonly command: string;
+  readonly workdir: string;
+  readonly created: Date;
+  readonly bytesPerSecond: number;
+  readonly isActive: boolean;
+  readonly lastActivity?: Date;
+  readonly tty: boolean;
+};
+
+export type SessionKillEvent = {
+  readonly type: 'signal' | 'timeout' | 'exited' | 'killed' | 'error' | 'complete';
+  readonly message?: string;
+  readonly signal?: string;
+  readonly pid?: number;
+  readonly exitCode?: number;
+};
+
+export type SpawnOptions = CallOptions & {
+  /** working directory; default the home of user `sprite` */
+  readonly cwd?: string;
+  /** variables over the sprite's own environment */
+  readonly env?: Readonly<Record<string, string>>;
+  /** run under a pseudo-terminal; output comes on `stdout` alone */
+  readonly tty?: boolean;
+  readonly rows?: number;
+  readonly cols?: number;
+  /** false gives the command an empty input and needs no `stdin.end()`; default true */
+  readonly stdin?: boolean;
+  /** keep the session when the connection ends */
+  readonly detachable?: boolean;
+  /** how long the command may run on without a connection, such as `10s` */
+  readonly maxRunAfterDisconnect?: string;
+  /** attach to this session instead of starting a command */
+  readonly sessionId?: string;
+  /** with `sessionId`: byte offset of the session's output to resume at */
+  readonly cursor?: number;
+  /** use a kept control connection; default that of the client */
+  readonly controlMode?: boolean;
+  /** most undelivered bytes held per stream before the command is slowed down; default 1 MiB */
+  readonly highWaterMark?: number;
+};
+
+/** How output is returned: text in an encoding, or bytes. */
+export type OutputEncoding =
+  | 'utf8'
+  | 'utf-8'
+  | 'latin1'
+  | 'ascii'
+  | 'hex'
+  | 'base64'
+  | 'base64url'
+  | 'buffer';
+
+export type ExecOptions<E extends OutputEncoding = OutputEncoding> = SpawnOptions & {
+  /** default `utf8` */
+  readonly encoding?: E;
+  /** most bytes kept of each output stream; above it the command is killed; default 10 MiB */
+  readonly maxBuffer?: number;
+  /** what the command reads; default nothing */
+  readonly input?: string | Uint8Array;
+};
+
+export type ExecResult<T = string> = {
+  readonly stdout: T;
+  readonly stderr: T;
+  readonly exitCode: number;
+};
+
+/** What `encoding` makes of output. */
+export type Output<E extends OutputEncoding> = E extends 'buffer' ? Uint8Array : string;
+
+export type HTTPExecOptions<E extends OutputEncoding = OutputEncoding> = Pick<
+  ExecOptions<E>,
+  'cwd' | 'env' | 'encoding' | 'maxBuffer' | 'input' | 'signal'
+> & {
+  /** time limit in `ms`; default none */
+  readonly timeout?: number;
+};
+
+/** A text message of a session: `session_info`, `port_opened`, `gap`, … */
+export type SessionMessage = { readonly type: string } & Readonly<Record<string, unknown>>;

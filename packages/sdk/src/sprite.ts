@@ -1,0 +1,224 @@
+import { endpoints } from '@sprites/contract';
+import { type ControlConnection, ControlPool, type SpriteCommand, spawn } from '#transport';
+import type { SpritesClient } from './client.ts';
+import { collect } from './exec/exec-file.ts';
+import { execFileHTTP } from './exec/http-exec.ts';
+import { request, requestJson } from './http/request.ts';
+import { SessionKillStream } from './http/streams.ts';
+import type {
+  CallOptions,
+  ExecOptions,
+  ExecResult,
+  HTTPExecOptions,
+  Output,
+  OutputEncoding,
+  RestartSpriteResult,
+  Session,
+  SpawnOptions,
+  SpriteCheck,
+  SpriteConfig,
+  SpriteInfo,
+  UpdateSpriteOptions,
+  URLSettings,
+} from './options.ts';
+import { toSession } from './wire.ts';
+
+/** A sprite by its name. What the server said of it is there when it came from create, get, list or update. */
+export class Sprite {
+  readonly name: string;
+  readonly client: SpritesClient;
+  /** everything the server said, or undefined for a bare handle */
+  readonly info: SpriteInfo | undefined;
+  #control: ControlPool | undefined;
+
+  constructor(name: string, client: SpritesClient, info?: SpriteInfo) {
+    this.name = name;
+    this.client = client;
+    this.info = info;
+  }
+
+  get id(): string | undefined {
+    return this.info?.id;
+  }
+
+  get organizationName(): string | undefined {
+    return this.info?.organization;
+  }
+
+  get status(): string | undefined {
+    return this.info?.status;
+  }
+
+  get config(): SpriteConfig | undefined {
+    return this.info?.config;
+  }
+
+  get environment(): Readonly<Record<string, string>> | undefined {
+    return this.info?.environment;
+  }
+
+  get createdAt(): Date | undefined {
+    return this.info?.createdAt;
+  }
+
+  get updatedAt(): Date | undefined {
+    return this.info?.updatedAt;
+  }
+
+  get url(): string | undefined {
+    return this.info?.url;
+  }
+
+  get urlSettings(): URLSettings | undefined {
+    return this.info?.urlSettings;
+  }
+
+  get version(): string | undefined {
+    return this.info?.version;
+  }
+
+  get environmentVersion(): string | undefined {
+    return this.info?.environmentVersion;
+  }
+
+  get labels(): readonly string[] {
+    return this.info?.labels ?? [];
+  }
+
+  get lastRunningAt(): Date | undefined {
+    return this.info?.lastRunningAt;
+  }
+
+  get lastWarmingAt(): Date | undefined {
+    return this.info?.lastWarmingAt;
+  }
+
+  /** Starts a command and returns at once; wakes the sprite. */
+  spawn(command: string, args: readonly string[] = [], options: SpawnOptions = {}): SpriteCommand {
+    return spawn(this, command, args, options);
+  }
+
+  /** Runs a line split on white space. No shell reads it: use `execFile` for arguments with spaces or quotes. */
+  exec<E extends OutputEncoding = 'utf8'>(
+    command: string,
+    options: ExecOptions<E> = {},
+  ): Promise<ExecResult<Output<E>>> {
+    const [file = '', ...args] = command.trim().split(/\s+/);
+    return this.execFile(file, args, options);
+  }
+
+  /** Runs a program to its end and returns its output; a status other than 0 is an ExecError. */
+  async execFile<E extends OutputEncoding = 'utf8'>(
+    file: string,
+    args: readonly string[] = [],
+    options: ExecOptions<E> = {},
+  ): Promise<ExecResult<Output<E>>> {
+    // the default of E is `utf8`
+    return collect(this.spawn(file, args, options), options, options.encoding ?? ('utf8' as E));
+  }
+
+  /** Runs a program over plain HTTP, without a terminal, where no WebSocket can pass. */
+  execFileHTTP<E extends OutputEncoding = 'utf8'>(
+    file: string,
+    args: readonly string[] = [],
+    options: HTTPExecOptions<E> = {},
+  ): Promise<ExecResult<Output<E>>> {
+    return execFileHTTP(this.client, this.name, file, args, options);
+  }
+
+  /** Starts a command on a terminal that outlives its connection. */
+  createSession(command: string, args: readonly string[] = [], options: SpawnOptions = {}): SpriteCommand {
+    return this.spawn(command, args, { ...options, detachable: true, tty: true });
+  }
+
+  /** Connects to a running session; its earlier output comes first, from `options.cursor` on if given. */
+  attachSession(sessionId: string, options: SpawnOptions = {}): SpriteCommand {
+    return this.spawn('', [], { ...options, sessionId });
+  }
+
+  /** The running sessions. */
+  async listSessions(options: CallOptions = {}): Promise<Session[]> {
+    const { sessions } = await requestJson(this.client, endpoints.exec, {
+      params: { name: this.name },
+      signal: options.signal,
+    });
+    return sessions.map(toSession);
+  }
+
+  /** Signals a session and follows its end. `timeout` is a duration such as `10s`, after which it is killed. */
+  async killSession(
+    sessionId: string,
+    signal?: string,
+    timeout?: string,
+    options: CallOptions = {},
+  ): Promise<SessionKillStream> {
+    const query = new URLSearchParams();
+    if (signal !== undefined) query.set('signal', signal);
+    if (timeout !== undefined) query.set('timeout', timeout);
+    const response = await request(this.client, endpoints.killSession, {
+      params: { name: this.name, session_id: sessionId },
+      query,
+      accept: 'application/x-ndjson',
+      signal: options.signal,
+      timeoutMs: 0,
+    });
+    return new SessionKillStream(response);
+  }
+
+  /** Deletes the sprite with everything in it. */
+  async delete(options: CallOptions = {}): Promise<void> {
+    this.closeControlConnection();
+    await this.client.deleteSprite(this.name, options);
+  }
+
+  /** The same as `delete`. */
+  destroy(options: CallOptions = {}): Promise<void> {
+    return this.delete(options);
+  }
+
+  upgrade(options: CallOptions = {}): Promise<void> {
+    return this.client.upgradeSprite(this.name, options);
+  }
+
+  restart(options: CallOptions = {}): Promise<RestartSpriteResult> {
+    return this.client.restartSprite(this.name, options);
+  }
+
+  check(options: CallOptions = {}): Promise<SpriteCheck> {
+    return this.client.checkSprite(this.name, options);
+  }
+
+  /** Changes what is given; the answer is a new handle with the new facts. */
+  update(options: UpdateSpriteOptions): Promise<Sprite> {
+    return this.client.updateSprite(this.name, options);
+  }
+
+  updateURLSettings(settings: URLSettings): Promise<void> {
+    return this.client.updateURLSettings(this.name, settings);
+  }
+
+  /** Whether commands use control connections unless told otherwise. */
+  useControlMode(): boolean {
+    return this.client.controlMode;
+  }
+
+  /** An idle control connection; undefined when the server has none to offer. */
+  getControlConnection(options: CallOptions = {}): Promise<ControlConnection | undefined> {
+    return this.control.acquire(options.signal);
+  }
+
+  /** Closes the control connections of this handle, with the commands on them. */
+  closeControlConnection(): void {
+    this.#control?.close();
+  }
+
+  hasControlConnection(): boolean {
+    return (this.#control?.size ?? 0) > 0;
+  }
+
+  /** The kept control connections of this handle. */
+  get control(): ControlPool {
+    this.#control ??= new ControlPool(this);
+    return this.#control;
+  }
+}

@@ -1,0 +1,150 @@
+import type {
+  CheckAnswer,
+  endpoints,
+  KillLine,
+  SpriteList,
+  WatchLine,
+  Sprite as WireSprite,
+} from '@sprites/contract';
+import type { z } from 'zod';
+import type { JsonAnswer } from './http/request.ts';
+import type * as sdk from './options.ts';
+
+/** Names of the wire to names of the SDK, one function per shape. Absent and `null` both become absent. */
+export function toSpriteInfo(wire: WireSprite): sdk.SpriteInfo {
+  return {
+    id: wire.id,
+    name: wire.name,
+    organization: wire.organization,
+    status: wire.status,
+    config: {
+      ramMB: wire.config.ram_mb,
+      cpus: wire.config.cpus,
+      storageGB: wire.config.storage_gb,
+      ...(wire.config.region === undefined ? {} : { region: wire.config.region }),
+    },
+    environment: wire.environment,
+    createdAt: new Date(wire.created_at),
+    updatedAt: new Date(wire.updated_at),
+    url: wire.url,
+    urlSettings: {
+      auth: wire.url_settings.auth,
+      ...(wire.url_settings.private_access === undefined
+        ? {}
+        : { privateAccess: wire.url_settings.private_access }),
+    },
+    version: wire.version,
+    environmentVersion: wire.environment_version,
+    image: wire.image,
+    isolation: wire.isolation,
+    incarnation: wire.incarnation,
+    labels: wire.labels,
+    ...date('lastRunningAt', wire.last_running_at),
+    ...date('lastWarmingAt', wire.last_warming_at),
+    ...date('lastStartedAt', wire.last_started_at),
+    ...date('lastActiveAt', wire.last_active_at),
+  };
+}
+
+export function toSpriteList(wire: z.output<typeof SpriteList>): sdk.SpriteList {
+  const token = wire.next_continuation_token;
+  return {
+    sprites: wire.sprites.map(toSpriteInfo),
+    hasMore: wire.has_more,
+    ...(token === null || token === '' ? {} : { nextContinuationToken: token }),
+    organizationName: wire.org.name,
+    running: wire.org.running,
+    warm: wire.org.warm,
+    cold: wire.org.cold,
+    runningLimit: wire.org.running_limit,
+    warmLimit: wire.org.warm_limit,
+  };
+}
+
+export function toStateEvent(wire: WatchLine): sdk.SpriteStateEvent {
+  return {
+    ...(wire.type === undefined ? {} : { type: wire.type }),
+    ...(wire.name === undefined ? {} : { name: wire.name }),
+    ...(wire.status === undefined ? {} : { status: wire.status }),
+    ...(wire.running_version === undefined ? {} : { runningVersion: wire.running_version }),
+    ...date('lastRunningAt', wire.last_running_at),
+    ...date('lastWarmingAt', wire.last_warming_at),
+    timestamp: new Date(wire.timestamp),
+    organization: {
+      name: wire.org.name,
+      running: wire.org.running,
+      warm: wire.org.warm,
+      cold: wire.org.cold,
+      runningLimit: wire.org.running_limit,
+      warmLimit: wire.org.warm_limit,
+    },
+  };
+}
+
+export function toCheck(wire: z.output<typeof CheckAnswer>): sdk.SpriteCheck {
+  return {
+    spriteName: wire.sprite_name,
+    spriteId: wire.sprite_id,
+    status: wire.status,
+    checkedAt: new Date(wire.checked_at),
+    ...(wire.reason === null ? {} : { reason: wire.reason }),
+    ...(wire.elapsed === null ? {} : { elapsed: wire.elapsed }),
+  };
+}
+
+export function toSession(wire: JsonAnswer<typeof endpoints.exec>['sessions'][number]): sdk.Session {
+  return {
+    id: wire.id,
+    command: wire.command,
+    workdir: wire.workdir,
+    created: new Date(wire.created),
+    bytesPerSecond: wire.bytes_per_second,
+    isActive: wire.is_active,
+    tty: wire.tty,
+    ...date('lastActivity', wire.last_activity),
+  };
+}
+
+export function toKillEvent(wire: z.output<typeof KillLine>): sdk.SessionKillEvent {
+  const { exit_code: exitCode, type, message, signal, pid } = wire;
+  return {
+    type,
+    ...(message === undefined ? {} : { message }),
+    ...(signal === undefined ? {} : { signal }),
+    ...(pid === undefined ? {} : { pid }),
+    ...(exitCode === undefined ? {} : { exitCode }),
+  };
+}
+
+/** The body of a creation; undefined members vanish in JSON. */
+export function fromCreateOptions(name: string, options: sdk.CreateSpriteOptions): unknown {
+  const { config } = options;
+  return {
+    name,
+    config: config && {
+      ram_mb: config.ramMB,
+      cpus: config.cpus,
+      region: config.region,
+      storage_gb: config.storageGB,
+    },
+    environment: options.environment,
+    url_settings: fromURLSettings(options.urlSettings),
+    labels: options.labels,
+    wait_for_capacity: options.waitForCapacity,
+    runtime: options.runtime,
+    image: options.image,
+  };
+}
+
+export function fromUpdateOptions(options: sdk.UpdateSpriteOptions): unknown {
+  return { url_settings: fromURLSettings(options.urlSettings), labels: options.labels };
+}
+
+function fromURLSettings(settings: sdk.URLSettings | undefined): unknown {
+  return settings && { auth: settings.auth, private_access: settings.privateAccess };
+}
+
+function date<K extends string>(key: K, text: string | null | undefined): { readonly [P in K]?: Date } {
+  // a computed key is typed as any string; K is the only one here
+  return text ? ({ [key]: new Date(text) } as { readonly [P in K]: Date }) : {};
+}
