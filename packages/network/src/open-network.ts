@@ -1,0 +1,71 @@
+import { SpriteError } from '@sprites/contract';
+import { listBaseChains } from '@sprites/linux';
+import { type Cidr, parseCidr } from './address.ts';
+import { claimRange } from './claim.ts';
+import { DnsProxy } from './dns/proxy.ts';
+import { openUpstreams } from './dns/upstreams.ts';
+import { Firewall } from './firewall.ts';
+import { enableForwarding } from './forwarding.ts';
+import { listSlots } from './links.ts';
+import { LinuxNetwork } from './linux-network.ts';
+import type { Log } from './log.ts';
+import { type AddressPlan, planAddresses } from './plan.ts';
+
+export type NetworkOptions = {
+  /** addresses for sprites, as a private CIDR of length 8 to 28, e.g. `10.88.0.0/16` */
+  readonly range: string;
+  /** eight hexadecimal digits that no other server of this host has */
+  readonly instance: string;
+  /** name servers as `address` or `address:port`; those of the host's /etc/resolv.conf by default */
+  readonly upstreams?: readonly string[] | undefined;
+  /** private addresses and CIDRs that sprites may reach all the same; a host's own address only when named alone */
+  readonly allow?: readonly string[] | undefined;
+  /** aborts the opening */
+  readonly signal: AbortSignal;
+  readonly log: Log;
+};
+
+/**
+ * Takes the range on this host, puts the rules in place and starts the DNS proxy. Interfaces that an earlier run of this
+ * server left keep working meanwhile. Close it with `close`; `release` also removes it from the host.
+ * Throws `invalid_request` when the range collides with an address or route of the host.
+ */
+export async function openNetwork(options: NetworkOptions): Promise<LinuxNetwork> {
+  const { range, instance, signal, log } = options;
+  const plan = planAddresses(range, instance);
+  const allow = parseAllow(options.allow ?? []);
+  await claimRange(plan, signal);
+  await enableForwarding(signal);
+  const firewall = new Firewall({ plan, allow }, log);
+  await firewall.replace(await listSlots(plan, signal));
+  await warnOfOtherFirewalls(plan, signal, log);
+  const upstreams = openUpstreams(options.upstreams);
+  const dns = await DnsProxy.open({ gateway: plan.gateway, range: plan.range, upstreams, log });
+  return new LinuxNetwork({ plan, firewall, dns });
+}
+
+function parseAllow(list: readonly string[]): readonly Cidr[] {
+  return list.map((each) => {
+    const cidr = parseCidr(each);
+    if (cidr !== undefined) return cidr;
+    throw new SpriteError(
+      'invalid_request',
+      `SPRITES_NETWORK_ALLOW ${each} is neither an IPv4 address nor a CIDR such as 192.168.7.0/24`,
+    );
+  });
+}
+
+/** A packet must pass every firewall of the host, and an accept here cannot overrule a drop there. */
+async function warnOfOtherFirewalls(plan: AddressPlan, signal: AbortSignal, log: Log): Promise<void> {
+  const chains = await listBaseChains(signal);
+  for (const { family, table, name, hook, policy } of chains) {
+    if (policy !== 'drop' || !['input', 'forward'].includes(hook) || family === 'ip6') continue;
+    const rules = (hook === 'input' ? ['iifname'] : ['iifname', 'oifname']).map(
+      (side) => `nft insert rule ${family} ${table} ${name} ${side} "${plan.devicePrefix}*" accept`,
+    );
+    log.warn(
+      { chain: `${family} ${table} ${name}`, remedy: rules.join('; ') },
+      'another firewall of this host drops packets by default; sprites have no network until it lets them through',
+    );
+  }
+}
