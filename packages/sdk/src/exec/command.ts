@@ -28,6 +28,8 @@ type Stream = 'stdout' | 'stderr';
 const defaultHighWaterMark = 1_048_576;
 /** Largest piece of input sent as one message in bytes. */
 const maxInputFrame = 65_536;
+/** Most signals and sizes kept while the command is being started; further ones are dropped. */
+const maxUntold = 64;
 
 /**
  * A command in a sprite, shaped like Node's ChildProcess. Output that nobody reads slows the command down once
@@ -42,12 +44,14 @@ export class SpriteCommand extends EventEmitter<SpriteCommandEvents> {
   readonly #args: readonly string[];
   readonly #options: SpawnOptions;
   readonly #exit = createDeferred<number>();
-  readonly #opened = createDeferred<Session>();
   /** open session whose mode is known: `session_info` has come, or was not needed */
   readonly #ready = createDeferred<Session>();
   readonly #blocked = new Set<Stream>();
+  /** what was told before there was a session to tell it to */
+  readonly #untold: SessionMessage[] = [];
   #session: Session | undefined;
   #started = false;
+  #identified = false;
   #done = false;
   #waited = false;
   #exitCode = -1;
@@ -67,7 +71,7 @@ export class SpriteCommand extends EventEmitter<SpriteCommandEvents> {
     this.stdout = this.#createOutput('stdout');
     this.stderr = this.#createOutput('stderr');
     // whoever asks later still hears of a failure
-    for (const { promise } of [this.#exit, this.#opened, this.#ready]) promise.catch(() => undefined);
+    for (const { promise } of [this.#exit, this.#ready]) promise.catch(() => undefined);
   }
 
   /** Id to attach with, once `spawn` was emitted. */
@@ -94,9 +98,12 @@ export class SpriteCommand extends EventEmitter<SpriteCommandEvents> {
       const command = { file: this.#file, args: this.#args };
       const session = await openSession(this.#sprite, command, this.#options, this.#listener());
       this.#session = session;
-      this.#opened.resolve(session);
-      if (this.#options.sessionId === undefined) this.#ready.resolve(session);
-      if (this.#done) return;
+      for (const message of this.#untold.splice(0)) session.tell(message);
+      if (this.#done) {
+        session.close();
+        return;
+      }
+      if (this.#options.sessionId === undefined || this.#identified) this.#ready.resolve(session);
       signal?.addEventListener('abort', this.#abort, { once: true });
       if (signal?.aborted) this.#abort();
     } catch (error) {
@@ -170,7 +177,8 @@ export class SpriteCommand extends EventEmitter<SpriteCommandEvents> {
     if (typeof info.session_id === 'string') this.#sessionId = info.session_id;
     if (typeof info.tty === 'boolean') this.#tty = info.tty;
     if (typeof info.cursor === 'number') this.#cursor = info.cursor;
-    this.#opened.promise.then(this.#ready.resolve, this.#ready.reject);
+    this.#identified = true;
+    if (this.#session !== undefined) this.#ready.resolve(this.#session);
   }
 
   async #end(code: number): Promise<void> {
@@ -196,7 +204,6 @@ export class SpriteCommand extends EventEmitter<SpriteCommandEvents> {
   #finish(error: Error): void {
     this.#done = true;
     this.#session?.close();
-    this.#opened.reject(error);
     this.#ready.reject(error);
     this.#exit.reject(error);
     this.#release();
@@ -233,7 +240,7 @@ export class SpriteCommand extends EventEmitter<SpriteCommandEvents> {
   #tell(message: SessionMessage): void {
     if (this.#done) return;
     if (this.#session !== undefined) this.#session.tell(message);
-    else this.#opened.promise.then((session) => session.tell(message)).catch(() => undefined);
+    else if (this.#untold.length < maxUntold) this.#untold.push(message);
   }
 
   #createInput(): Writable {
