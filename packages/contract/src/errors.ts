@@ -18,6 +18,10 @@ export const errorTable = {
   sprite_already_exists: { status: 409, description: 'a sprite of that name already exists' },
   session_exited: { status: 410, description: 'the session has already exited' },
   request_too_large: { status: 413, description: 'the request body is larger than the limit' },
+  request_header_too_large: {
+    status: 431,
+    description: 'the request line and headers are larger than the limit',
+  },
   upgrade_required: { status: 426, description: 'the path answers WebSocket upgrades only' },
   sprite_creation_rate_limited: { status: 429, description: 'too many sprites created within the window' },
   concurrent_sprite_limit_exceeded: { status: 429, description: 'too many sprites exist or run' },

@@ -195,7 +195,7 @@ export const ErrorAnswer = z
   .meta({ id: 'Error' });
 
 /** Sessions of a sprite. Spec section 6.1. */
-export const SessionList = z
+export const SessionListAnswer = z
   .object({
     sessions: z.array(
       z.object({

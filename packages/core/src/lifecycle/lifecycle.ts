@@ -80,9 +80,9 @@ export class Lifecycle {
   }
 
   /** Stops the machine and starts a new one. */
-  async restart(sprite: Pick<SpriteRecord, 'id' | 'name'>, signal: AbortSignal): Promise<Wake> {
+  async restart(sprite: Pick<SpriteRecord, 'id' | 'name'>): Promise<Wake> {
     await this.sleep(sprite.id);
-    return this.wake(sprite, signal);
+    return this.wake(sprite, this.#closing.signal);
   }
 
   /** Stops the machine, removes the disk and forgets the sprite; it must be marked as deleted already. */

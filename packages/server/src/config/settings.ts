@@ -1,0 +1,245 @@
+import { availableParallelism, totalmem } from 'node:os';
+import { z } from 'zod';
+
+/** One setting of the server: its variable, its flag, what it may be, and what `--help` says of it. */
+export type Setting<S extends z.ZodType = z.ZodType> = {
+  readonly env: string;
+  readonly flag: string;
+  readonly placeholder: string;
+  readonly help: string;
+  /** what is allowed, in words, for errors and help */
+  readonly range: string;
+  readonly schema: S;
+  /** text used when neither flag nor variable is given; undefined leaves the setting out */
+  readonly fallback?: string;
+  /** true when the value must never be printed */
+  readonly secret?: boolean;
+};
+
+function defineSetting<const S extends Setting>(setting: S): S {
+  return setting;
+}
+
+const wholeNumber = (min: number, max: number): z.ZodType<number, string> =>
+  z.string().regex(/^\d+$/).transform(Number).pipe(z.int().min(min).max(max)) as unknown as z.ZodType<
+    number,
+    string
+  >;
+
+const text = z.string().min(1);
+const absolutePath = z.string().regex(/^\/[^\0]*$/);
+const onOff = z.enum(['on', 'off']).transform((value) => value === 'on');
+
+const hostMemoryMb = Math.floor(totalmem() / 1024 / 1024);
+const listenPattern = /^(\[[0-9a-fA-F:]+\]|[^:[\]]+):(\d{1,5})$/;
+const cidrPattern = /^\d{1,3}(\.\d{1,3}){3}\/\d{1,2}$/;
+const domainPattern = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*(:\d+)?$/;
+
+/** Every setting of the server; environment, flags, checks and `--help` are derived from this table. */
+export const settings = {
+  dataDir: defineSetting({
+    env: 'SPRITES_DATA_DIR',
+    flag: 'data-dir',
+    placeholder: 'dir',
+    help: 'where disks, images and the database live',
+    range: 'an absolute path',
+    schema: absolutePath,
+    fallback: '/var/lib/sprites',
+  }),
+  listen: defineSetting({
+    env: 'SPRITES_LISTEN',
+    flag: 'listen',
+    placeholder: 'host:port',
+    help: 'address and port of the API',
+    range: 'HOST:PORT with a port from 0 to 65535; 0 takes a free one',
+    schema: z
+      .string()
+      .regex(listenPattern)
+      .transform((value) => {
+        const [, host = '', port = ''] = listenPattern.exec(value) ?? [];
+        return { host: host.replace(/^\[|\]$/g, ''), port: Number(port) };
+      })
+      .refine(({ port }) => port <= 65_535),
+    fallback: '127.0.0.1:7777',
+  }),
+  domain: defineSetting({
+    env: 'SPRITES_DOMAIN',
+    flag: 'domain',
+    placeholder: 'name',
+    help: 'domain under which each sprite has a host name of its own',
+    range: 'a lower-case DNS name, optionally with a port',
+    schema: z.string().regex(domainPattern),
+    fallback: 'sprites.localhost',
+  }),
+  image: defineSetting({
+    env: 'SPRITES_IMAGE',
+    flag: 'image',
+    placeholder: 'name',
+    help: 'base image of a sprite created without one',
+    range: 'the name of a recipe or of an imported image',
+    schema: text,
+    fallback: 'standard',
+  }),
+  imagesDir: defineSetting({
+    env: 'SPRITES_IMAGES_DIR',
+    flag: 'images-dir',
+    placeholder: 'dir',
+    help: 'where base images are kept; default `images` in the data directory; servers may share one',
+    range: 'an absolute path',
+    schema: absolutePath,
+  }),
+  bootstrapToken: defineSetting({
+    env: 'SPRITES_BOOTSTRAP_TOKEN',
+    flag: 'bootstrap-token',
+    placeholder: 'token',
+    help: 'a token of org `personal` chosen by you, for automation; nothing is then written to the home directory',
+    range: 'at least 16 printable characters without spaces',
+    schema: z.string().regex(/^[\x21-\x7e]{16,512}$/),
+    secret: true,
+  }),
+  exchangeCredential: defineSetting({
+    env: 'SPRITES_EXCHANGE_CREDENTIAL',
+    flag: 'exchange-credential',
+    placeholder: 'text',
+    help: 'credential that POST /v1/organizations/{org}/tokens exchanges for a token; unset closes that endpoint',
+    range: 'at least 16 printable characters without spaces',
+    schema: z.string().regex(/^[\x21-\x7e]{16,65536}$/),
+    secret: true,
+  }),
+  network: defineSetting({
+    env: 'SPRITES_NETWORK',
+    flag: 'network',
+    placeholder: 'cidr',
+    help: 'address range of the sprites; must not overlap a route of this host',
+    range: 'a private IPv4 range such as 10.88.0.0/16',
+    schema: z.string().regex(cidrPattern),
+    fallback: '10.88.0.0/16',
+  }),
+  networkAllow: defineSetting({
+    env: 'SPRITES_NETWORK_ALLOW',
+    flag: 'network-allow',
+    placeholder: 'cidr,…',
+    help: 'private ranges that sprites may reach all the same, such as a package mirror in your network',
+    range: 'IPv4 ranges or addresses with commas between them',
+    schema: z
+      .string()
+      .transform((value) => value.split(',').filter((part) => part !== ''))
+      .pipe(z.array(z.string().regex(/^\d{1,3}(\.\d{1,3}){3}(\/\d{1,2})?$/))),
+    fallback: '',
+  }),
+  extraCa: defineSetting({
+    env: 'SPRITES_EXTRA_CA',
+    flag: 'extra-ca',
+    placeholder: 'file',
+    help: 'PEM file of certificate authorities that every sprite trusts, for people behind a TLS-inspecting proxy',
+    range: 'an absolute path of a PEM file',
+    schema: absolutePath,
+  }),
+  runtime: defineSetting({
+    env: 'SPRITES_RUNTIME',
+    flag: 'runtime',
+    placeholder: 'name',
+    help: 'what runs the machines; it is probed at start and refused when it does not work here',
+    range: 'runc, crun or runsc',
+    schema: z.enum(['runc', 'crun', 'runsc']),
+    fallback: 'runc',
+  }),
+  cpus: defineSetting({
+    env: 'SPRITES_CPUS',
+    flag: 'cpus',
+    placeholder: 'n',
+    help: 'most vCPUs of one sprite; default all of the host up to 8',
+    range: '1 to 1024',
+    schema: wholeNumber(1, 1024),
+    fallback: String(Math.min(8, availableParallelism())),
+  }),
+  memoryMb: defineSetting({
+    env: 'SPRITES_MEMORY_MB',
+    flag: 'memory-mb',
+    placeholder: 'MiB',
+    help: 'most memory of one sprite in MiB; default 8192 or half of the host’s',
+    range: '128 to 16777216',
+    schema: wholeNumber(128, 16_777_216),
+    fallback: String(Math.max(128, Math.min(8192, Math.floor(hostMemoryMb / 2)))),
+  }),
+  diskGb: defineSetting({
+    env: 'SPRITES_DISK_GB',
+    flag: 'disk-gb',
+    placeholder: 'GiB',
+    help: 'size of one sprite’s disk in GiB; only what is written takes space',
+    range: '1 to 16384',
+    schema: wholeNumber(1, 16_384),
+    fallback: '100',
+  }),
+  maxProcesses: defineSetting({
+    env: 'SPRITES_MAX_PROCESSES',
+    flag: 'max-processes',
+    placeholder: 'n',
+    help: 'most processes and threads of one sprite',
+    range: '64 to 4194304',
+    schema: wholeNumber(64, 4_194_304),
+    fallback: '4096',
+  }),
+  maxSprites: defineSetting({
+    env: 'SPRITES_MAX_SPRITES',
+    flag: 'max-sprites',
+    placeholder: 'n',
+    help: 'most sprites on this server; the address range bounds it as well',
+    range: '1 to 60000',
+    schema: wholeNumber(1, 60_000),
+    fallback: '10000',
+  }),
+  poolGb: defineSetting({
+    env: 'SPRITES_POOL_GB',
+    flag: 'pool-gb',
+    placeholder: 'GiB',
+    help: 'size of the disk pool when it must be a file; default nine tenths of the free space at its making',
+    range: '2 to 1048576',
+    schema: wholeNumber(2, 1_048_576),
+  }),
+  uidBase: defineSetting({
+    env: 'SPRITES_UID_BASE',
+    flag: 'uid-base',
+    placeholder: 'uid',
+    help: 'first host uid of the sprites; each takes the next 65536',
+    range: '65536 to 4000000000',
+    schema: wholeNumber(65_536, 4_000_000_000),
+    fallback: '1000000000',
+  }),
+  wakeTimeoutS: defineSetting({
+    env: 'SPRITES_WAKE_TIMEOUT_S',
+    flag: 'wake-timeout-s',
+    placeholder: 's',
+    help: 'how long a request waits for a sprite to wake, in seconds',
+    range: '1 to 600',
+    schema: wholeNumber(1, 600),
+    fallback: '25',
+  }),
+  ttyExitCloseCode: defineSetting({
+    env: 'SPRITES_TTY_EXIT_CLOSE_CODE',
+    flag: 'tty-exit-close-code',
+    placeholder: 'on|off',
+    help: 'close the socket of a failed terminal command with 4000 + exit code instead of 1000',
+    range: 'on or off',
+    schema: onOff,
+    fallback: 'off',
+  }),
+  controlForGo: defineSetting({
+    env: 'SPRITES_CONTROL_FOR_GO',
+    flag: 'control-for-go',
+    placeholder: 'on|off',
+    help: 'offer control connections to the Go SDK too, which is better served without them',
+    range: 'on or off',
+    schema: onOff,
+    fallback: 'off',
+  }),
+  logLevel: defineSetting({
+    env: 'SPRITES_LOG_LEVEL',
+    flag: 'log-level',
+    placeholder: 'level',
+    help: 'least severity that is logged',
+    range: 'trace, debug, info, warn, error or silent',
+    schema: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']),
+    fallback: 'info',
+  }),
+} as const satisfies Record<string, Setting>;

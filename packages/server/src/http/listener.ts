@@ -1,0 +1,96 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { createId, SpriteError } from '@sprites/contract';
+import type { Clock } from '@sprites/core';
+import type { Logger } from '../log.ts';
+import type { Metrics } from '../metrics.ts';
+import { refuseUpgrade, sendError } from './answer.ts';
+import { contextOf, type RequestContext, setContext } from './request-context.ts';
+
+/** Largest request line with headers, in bytes: exec puts command and environment into the query. Spec section 1.1. */
+const maxHeaderBytes = 4 * 1024 * 1024;
+/** Longest time for a request's headers to arrive, in `ms`. */
+const headersTimeoutMs = 60_000;
+
+export type ListenerDeps = {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+  readonly upgrade: (request: IncomingMessage, socket: Duplex, first: Buffer) => Promise<void>;
+};
+
+/** Makes the HTTP server: request ids, the log line and the metrics of every request are made here. */
+export function createListener(deps: ListenerDeps): Server {
+  const server = createServer({
+    maxHeaderSize: maxHeaderBytes,
+    headersTimeout: headersTimeoutMs,
+    requestTimeout: 0,
+    keepAliveTimeout: 75_000,
+    noDelay: true,
+  });
+  server.on('request', (request, response) => {
+    const context = begin(deps, request);
+    response.setHeader('x-request-id', context.id);
+    response.once('close', () => finish(deps, request, response.statusCode, !response.writableFinished));
+    response.on('error', () => response.destroy());
+    deps.answer(request, response).catch((error: unknown) => {
+      report(deps, context, error);
+      sendError(response, error);
+    });
+  });
+  server.on('upgrade', (request, socket, first) => {
+    const context = begin(deps, request);
+    socket.on('error', () => socket.destroy());
+    deps
+      .upgrade(request, socket, first)
+      .then(() => finish(deps, request, 101, false))
+      .catch((error: unknown) => {
+        report(deps, context, error);
+        finish(deps, request, refuseUpgrade(socket, error, { 'X-Request-Id': context.id }), false);
+      });
+  });
+  server.on('clientError', answerBadRequest);
+  return server;
+}
+
+function begin(deps: ListenerDeps, request: IncomingMessage): RequestContext {
+  const now = deps.clock.now();
+  const context: RequestContext = { id: createId('req', now), startedAtMs: now, route: 'unknown' };
+  setContext(request, context);
+  return context;
+}
+
+function finish(deps: ListenerDeps, request: IncomingMessage, status: number, cut: boolean): void {
+  const { id, startedAtMs, route, org, sprite } = contextOf(request);
+  const tookMs = deps.clock.now() - startedAtMs;
+  const method = request.method ?? 'GET';
+  deps.metrics.requests.inc({ method, route, status });
+  deps.metrics.requestSeconds.observe({ method, route }, tookMs / 1000);
+  const facts = { request_id: id, method, route, org, sprite, status, ms: tookMs, ...(cut ? { cut } : {}) };
+  deps.log.info(facts, 'request');
+}
+
+function report(deps: ListenerDeps, context: RequestContext, error: unknown): void {
+  const expected = error instanceof SpriteError;
+  if (expected && error.cause === undefined) return;
+  const facts = { request_id: context.id, route: context.route, sprite: context.sprite, err: error };
+  if (expected) deps.log.warn(facts, error.message);
+  else deps.log.error(facts, 'a request failed unexpectedly');
+}
+
+function answerBadRequest(error: Error & { code?: string }, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
+  const message = tooLarge
+    ? `the request line and headers are larger than ${maxHeaderBytes} bytes; send less in the query`
+    : 'this is not an HTTP/1.1 request';
+  refuseUpgrade(
+    socket,
+    new SpriteError(tooLarge ? 'request_header_too_large' : 'invalid_request', message),
+    {},
+  );
+}

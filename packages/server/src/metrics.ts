@@ -1,0 +1,62 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+const seconds = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/** What the server counts, in the Prometheus text format at `/metrics`. */
+export class Metrics {
+  readonly registry = new Registry();
+  readonly requests: Counter<'method' | 'route' | 'status'>;
+  readonly requestSeconds: Histogram<'method' | 'route'>;
+  readonly execs: Counter<'transport'>;
+  readonly wakes: Counter<'kind' | 'result'>;
+  readonly wakeSeconds: Histogram<'kind'>;
+  readonly openSockets: Gauge<never>;
+
+  /** `countSprites` is asked for the number of sprites by status whenever metrics are read. */
+  constructor(countSprites: () => Promise<Readonly<Record<string, number>>>) {
+    const registers = [this.registry];
+    collectDefaultMetrics({ register: this.registry });
+    this.requests = new Counter({
+      name: 'sprites_http_requests_total',
+      help: 'HTTP requests answered, WebSocket upgrades included',
+      labelNames: ['method', 'route', 'status'],
+      registers,
+    });
+    this.requestSeconds = new Histogram({
+      name: 'sprites_http_request_duration_seconds',
+      help: 'Time from a request’s headers to the end of its answer',
+      labelNames: ['method', 'route'],
+      buckets: seconds,
+      registers,
+    });
+    this.execs = new Counter({
+      name: 'sprites_execs_total',
+      help: 'Exec, attach and control connections opened',
+      labelNames: ['transport'],
+      registers,
+    });
+    this.wakes = new Counter({
+      name: 'sprites_wakes_total',
+      help: 'Sprites woken',
+      labelNames: ['kind', 'result'],
+      registers,
+    });
+    this.wakeSeconds = new Histogram({
+      name: 'sprites_wake_duration_seconds',
+      help: 'Time to wake a sprite until its agent answers',
+      labelNames: ['kind'],
+      buckets: seconds,
+      registers,
+    });
+    this.openSockets = new Gauge({ name: 'sprites_open_sockets', help: 'Spliced WebSockets', registers });
+    const sprites: Gauge<'status'> = new Gauge({
+      name: 'sprites_sprites',
+      help: 'Sprites by status',
+      labelNames: ['status'],
+      registers,
+      collect: async () => {
+        for (const [status, count] of Object.entries(await countSprites())) sprites.set({ status }, count);
+      },
+    });
+  }
+}

@@ -1,0 +1,56 @@
+import type { OrgCounters, Sprite } from '@sprites/contract';
+import {
+  effectiveConfig,
+  type Isolation,
+  type OrgRecord,
+  type Settings,
+  type SpriteRecord,
+  type Store,
+} from '@sprites/core';
+
+/** What a sprite's wire form needs besides its record. */
+export type WireDeps = {
+  readonly store: Store;
+  readonly settings: Settings;
+  readonly isolation: Isolation;
+  /** URL of a sprite, from its name and the org's short id */
+  readonly urlOf: (name: string, urlId: string) => string;
+};
+
+/** The sprite as clients see it. Spec section 4.1. */
+export function toSprite(deps: WireDeps, org: OrgRecord, record: SpriteRecord): Sprite {
+  const access = record.privateAccess;
+  return {
+    id: record.id,
+    name: record.name,
+    organization: org.slug,
+    org_slug: org.slug,
+    status: record.status,
+    config: effectiveConfig(deps.settings, record.config),
+    environment: { ...record.environment },
+    url: deps.urlOf(record.name, org.urlId),
+    url_settings: {
+      auth: record.urlAuth,
+      ...(access === 'admins' || access === 'org_users' ? { private_access: access } : {}),
+    },
+    labels: [...record.labels],
+    version: deps.settings.version,
+    environment_version: record.imageDigest,
+    image: record.imageName,
+    isolation: deps.isolation,
+    incarnation: record.incarnation,
+    created_at: record.createdAt,
+    updated_at: record.updatedAt,
+    last_running_at: record.lastRunningAt ?? null,
+    last_warming_at: record.lastWarmingAt ?? null,
+    last_started_at: record.lastStartedAt ?? null,
+    last_active_at: record.lastActiveAt ?? null,
+  };
+}
+
+/** How many of the org's sprites are in which state, and how many may be. */
+export async function toCounters(deps: WireDeps, org: OrgRecord): Promise<OrgCounters> {
+  const counts = await deps.store.countByStatus(org.id);
+  const limit = deps.settings.maxSprites;
+  return { name: org.slug, ...counts, running_limit: limit, warm_limit: limit };
+}

@@ -1,0 +1,123 @@
+import { type IncomingMessage, request as openRequest, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { SpriteError } from '@sprites/contract';
+import { agentHeaders } from './agent-request.ts';
+import type { AgentRoute } from './agent-routes.ts';
+import { admit, type GateDeps, reach } from './gate.ts';
+
+/** Least time between two chunks of HTTP exec, in `ms`; clients take each piece they read for a frame. Spec section 7. */
+const framePaceMs = 4;
+/** Most frames of HTTP exec that wait in the server; then the agent is made to wait. */
+const maxQueuedFrames = 64;
+
+/** Answers a plain HTTP request by passing it to the agent of its sprite. Throws what the client is to be told. */
+export async function forward(
+  deps: GateDeps,
+  request: IncomingMessage,
+  response: ServerResponse,
+  route: AgentRoute,
+): Promise<void> {
+  const sprite = await admit(deps, request, route);
+  response.setHeader('sprite-version', deps.version);
+  if (route.route === 'headExec') {
+    response.writeHead(200, { 'content-type': 'application/json' }).end();
+    return;
+  }
+  if (route.route === 'attach') {
+    throw new SpriteError('upgrade_required', 'attaching to a session takes a WebSocket upgrade');
+  }
+  if (route.route === 'control')
+    throw new SpriteError('upgrade_required', 'control takes a WebSocket upgrade');
+  if (route.route === 'exec' && !deps.lifecycle.isRunning(sprite.id)) {
+    response.writeHead(200, { 'content-type': 'application/json' }).end('{"sessions":[],"count":0}');
+    return;
+  }
+  const gone = new AbortController();
+  response.once('close', () => gone.abort(new Error('the client is gone')));
+  const stream = await reach(deps, sprite, route, gone.signal);
+  if (route.route === 'httpExec') deps.metrics.execs.inc({ transport: 'http' });
+  await relay(request, response, { stream, target: route.target, paced: route.route === 'httpExec' });
+}
+
+type Relay = { readonly stream: Duplex; readonly target: string; readonly paced: boolean };
+
+async function relay(request: IncomingMessage, response: ServerResponse, to: Relay): Promise<void> {
+  const headers = agentHeaders(request);
+  const upstream = openRequest({
+    method: request.method ?? 'GET',
+    path: to.target,
+    createConnection: () => to.stream,
+    headers: [...headers, 'Connection', 'close'],
+    setHost: false,
+  });
+  response.once('close', () => to.stream.destroy());
+  request.pipe(upstream);
+  const answer = await answerOf(upstream);
+  for (const [name, value] of Object.entries(answer.headers)) {
+    if (value !== undefined && passedBack.has(name)) response.setHeader(name, value);
+  }
+  response.socket?.setNoDelay(true);
+  response.writeHead(answer.statusCode ?? 502);
+  response.flushHeaders();
+  await (to.paced
+    ? relayPaced(answer, response)
+    : pipeline(answer, response).catch(() => response.destroy()));
+}
+
+/** Passes each chunk on as a chunk of its own, never two at once; a broken answer is cut, which is the only way to say so. */
+async function relayPaced(answer: IncomingMessage, response: ServerResponse): Promise<void> {
+  const chunks: Buffer[] = [];
+  let wake = Promise.withResolvers<void>();
+  let state = 'open' as 'open' | 'ended' | 'broken';
+  answer.on('data', (chunk: Buffer) => {
+    chunks.push(chunk);
+    if (chunks.length >= maxQueuedFrames) answer.pause();
+    wake.resolve();
+  });
+  answer.on('close', () => {
+    state = answer.complete ? 'ended' : 'broken';
+    wake.resolve();
+  });
+  answer.on('error', () => answer.destroy());
+  while (!response.destroyed) {
+    const chunk = chunks.shift();
+    if (chunk === undefined) {
+      if (state !== 'open') break;
+      await wake.promise;
+      wake = Promise.withResolvers();
+      continue;
+    }
+    answer.resume();
+    if (!response.write(chunk)) await drained(response);
+    await delay(framePaceMs);
+  }
+  if (state === 'broken') response.destroy();
+  else response.end();
+}
+
+/** Answer headers of an agent that a client gets to see. */
+const passedBack = new Set([
+  'content-type',
+  'content-length',
+  'sprite-version',
+  'x-sprite-capabilities',
+  'retry-after',
+]);
+
+async function answerOf(upstream: ReturnType<typeof openRequest>): Promise<IncomingMessage> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  upstream.on('response', resolve);
+  upstream.on('error', (cause) =>
+    reject(new SpriteError('agent_unreachable', 'the program inside the sprite broke off', { cause })),
+  );
+  return promise;
+}
+
+async function drained(response: ServerResponse): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  response.once('drain', resolve);
+  response.once('close', resolve);
+  await promise;
+}
