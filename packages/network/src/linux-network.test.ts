@@ -194,6 +194,9 @@ describe.skipIf(process.getuid?.() !== 0)('openNetwork', () => {
     await sprite.run(['sysctl', '-qw', 'net.ipv6.conf.eth0.disable_ipv6=0']);
     await sprite.run(['ip', '-6', 'addr', 'add', 'fd88::2/64', 'dev', 'eth0', 'nodad']);
     await sprite.run(['ip', '-6', 'route', 'add', 'default', 'via', 'fd88::1']);
+    const neighbour = ['ip', '-6', 'neigh', 'replace'] as const;
+    await runTool([...neighbour, 'fd88::2', 'lladdr', '02:73:73:00:00:03', 'dev', 'spaaaa00013']);
+    await sprite.run([...neighbour, 'fd88::1', 'lladdr', '02:73:72:00:00:03', 'dev', 'eth0']);
     await using server = createServer((socket) => socket.end('host\n')).listen(7778, '::');
     await once(server, 'listening');
     expect((await sprite.run(tcp('fd88::1', 7778))).output).toContain('timed out');
@@ -299,6 +302,14 @@ for line in sys.stdin:
     } finally {
       await runTool(['nft', 'delete', 'table', 'ip', 'filter']);
     }
+  });
+
+  it('leaves nothing when another name server holds the port', async () => {
+    const before = await hostState();
+    await using server = createServer().listen(53, '0.0.0.0');
+    await once(server, 'listening');
+    await expect(open()).rejects.toThrow('cannot listen on 10.88.0.1 port 53');
+    expect(await hostState()).toBe(before);
   });
 
   it('refuses a slot beyond its addresses', async () => {

@@ -62,10 +62,8 @@ export class LinuxNetwork implements Network {
   async release(): Promise<void> {
     await this.#dns.close();
     await removeLinks(this.#plan, await listSlots(this.#plan));
-    await this.#firewall.destroy();
+    await removeFromHost(this.#plan, this.#firewall);
     this.#firewall.close();
-    await releaseRange(this.#plan);
-    await restoreForwarding();
   }
 
   async #link(slot: number, pid: number): Promise<void> {
@@ -85,4 +83,11 @@ export class LinuxNetwork implements Network {
       `slot ${slot} is outside of the ${this.capacity} addresses of SPRITES_NETWORK; choose a larger range`,
     );
   }
+}
+
+/** Takes away what `openNetwork` does to the host, once no interface is left. */
+export async function removeFromHost(plan: AddressPlan, firewall: Firewall): Promise<void> {
+  await firewall.destroy();
+  await releaseRange(plan);
+  await restoreForwarding();
 }

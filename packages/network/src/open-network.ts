@@ -7,7 +7,7 @@ import { openUpstreams } from './dns/upstreams.ts';
 import { Firewall } from './firewall.ts';
 import { enableForwarding } from './forwarding.ts';
 import { listSlots } from './links.ts';
-import { LinuxNetwork } from './linux-network.ts';
+import { LinuxNetwork, removeFromHost } from './linux-network.ts';
 import type { Log } from './log.ts';
 import { type AddressPlan, planAddresses } from './plan.ts';
 
@@ -34,14 +34,22 @@ export async function openNetwork(options: NetworkOptions): Promise<LinuxNetwork
   const { range, instance, signal, log } = options;
   const plan = planAddresses(range, instance);
   const allow = parseAllow(options.allow ?? []);
-  await claimRange(plan, signal);
-  await enableForwarding(signal);
-  const firewall = new Firewall({ plan, allow }, log);
-  await firewall.replace(await listSlots(plan, signal));
-  await warnOfOtherFirewalls(plan, signal, log);
   const upstreams = openUpstreams(options.upstreams);
-  const dns = await DnsProxy.open({ gateway: plan.gateway, range: plan.range, upstreams, log });
-  return new LinuxNetwork({ plan, firewall, dns });
+  await claimRange(plan, signal);
+  const firewall = new Firewall({ plan, allow }, log);
+  const slots = await listSlots(plan, signal);
+  try {
+    await enableForwarding(signal);
+    await firewall.replace(slots);
+    await warnOfOtherFirewalls(plan, signal, log);
+    const dns = await DnsProxy.open({ gateway: plan.gateway, range: plan.range, upstreams, log });
+    return new LinuxNetwork({ plan, firewall, dns });
+  } catch (error) {
+    // Machines of an earlier run need what is there; without them, nothing may stay behind.
+    if (slots.length === 0) await removeFromHost(plan, firewall);
+    firewall.close();
+    throw error;
+  }
 }
 
 function parseAllow(list: readonly string[]): readonly Cidr[] {

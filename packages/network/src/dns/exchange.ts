@@ -10,6 +10,7 @@ export type Exchange = (upstream: Upstream, query: Query, signal: AbortSignal) =
 
 /** By UDP: a socket of its own for each query, so that port and id are both unknown to a forger. */
 export const exchangeUdp: Exchange = (upstream, query, signal) => {
+  signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
   const id = randomInt(65536);
   const socket = createSocket({ type: upstream.family === 4 ? 'udp4' : 'udp6' });
@@ -20,13 +21,14 @@ export const exchangeUdp: Exchange = (upstream, query, signal) => {
   });
   // Connected, so that the kernel passes on only what comes from that server, and its refusal at once.
   socket.connect(upstream.port, upstream.address, () => {
-    if (!signal.aborted) socket.send(withId(query.bytes, id));
+    socket.send(withId(query.bytes, id));
   });
   return promise;
 };
 
 /** By TCP: a connection of its own for each query. */
 export const exchangeTcp: Exchange = (upstream, query, signal) => {
+  signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
   const id = randomInt(65536);
   const reader = new FrameReader(65_535);
@@ -59,6 +61,5 @@ function settling(
   };
   const abort = (): void => settle(() => reject(signal.reason));
   signal.addEventListener('abort', abort);
-  if (signal.aborted) abort();
   return settle;
 }
