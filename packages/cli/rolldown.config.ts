@@ -1,0 +1,8 @@
+import { defineConfig } from 'rolldown';
+
+/** One file for Node 20 and newer; parts that are imported on demand are evaluated on demand. */
+export default defineConfig({
+  input: 'src/main.ts',
+  platform: 'node',
+  output: { file: 'dist/sprite.js', format: 'esm', codeSplitting: false, minify: true },
+});

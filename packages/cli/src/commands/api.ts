@@ -1,0 +1,70 @@
+import { spawn } from 'node:child_process';
+import { Writable } from 'node:stream';
+import type { Cli, GlobalOptions } from '../cli.ts';
+import { CliError } from '../cli-error.ts';
+import { parseSpriteUrl, resolveConnection } from '../connection.ts';
+import { allOptions, type CommandHost, createServerCommand } from './command-host.ts';
+
+/** Defines `sprite api`. */
+export function defineApi({ program, cli, exit }: CommandHost): void {
+  const command = createServerCommand('api', 'call the API with curl, authenticated', [
+    'sprite api /sprites',
+    'sprite api -s my-sprite /upgrade -X POST',
+    'sprite api /v1/host -- --include',
+  ])
+    .argument(
+      '<path>',
+      'with -s below /v1/sprites/<sprite>/, else below /v1/; paths with /v1/ are used as they are',
+    )
+    .argument('[curl-options...]', 'given to curl as they are; a -- before them is dropped')
+    .passThroughOptions()
+    .allowUnknownOption()
+    .action(async (path: string, args: string[]) =>
+      exit(await callApi(cli, allOptions(command), path, args)),
+    );
+  program.addCommand(command);
+}
+
+async function callApi(
+  cli: Cli,
+  options: GlobalOptions,
+  path: string,
+  args: readonly string[],
+): Promise<number> {
+  const { environment, cwd } = cli;
+  const { apiUrl, token } = await resolveConnection({ environment, cwd, org: options.org });
+  const { spriteUrl } = environment;
+  const sprite = options.sprite ?? (spriteUrl === undefined ? undefined : parseSpriteUrl(spriteUrl).sprite);
+  const curlArgs = args[0] === '--' ? args.slice(1) : args;
+  return runCurl([...curlArgs, '--', `${apiUrl}${apiPath(path, sprite)}`], token);
+}
+
+/** The path on the server of what was typed. */
+export function apiPath(path: string, sprite: string | undefined): string {
+  const absolute = path.startsWith('/') ? path : `/${path}`;
+  if (/^\/v1(\/|$)/.test(absolute)) return absolute;
+  return sprite === undefined ? `/v1${absolute}` : `/v1/sprites/${encodeURIComponent(sprite)}${absolute}`;
+}
+
+/** Runs curl; the token reaches it through a pipe, so that it is in no process list. */
+function runCurl(args: readonly string[], token: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('curl', ['--silent', '--show-error', '--config', '/dev/fd/3', ...args], {
+      stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
+    });
+    const config = child.stdio[3];
+    if (config instanceof Writable) {
+      // curl may end before it reads its configuration, for example on a wrong option.
+      config.on('error', () => undefined);
+      config.end(`header = "Authorization: Bearer ${token.replace(/[\\"]/g, '\\$&')}"\n`);
+    }
+    child.on('error', (cause: NodeJS.ErrnoException) =>
+      reject(
+        cause.code === 'ENOENT'
+          ? new CliError('curl is not installed; `sprite api` needs it', { cause })
+          : cause,
+      ),
+    );
+    child.on('close', (code, signal) => resolve(code ?? (signal === null ? 1 : 128)));
+  });
+}

@@ -1,0 +1,126 @@
+import type { SpriteCommand } from '@sprites/sdk';
+import { type Cli, note } from '../cli.ts';
+import { beforeDetachKey } from '../terminal/detach-key.ts';
+import { startProgress } from '../terminal/progress.ts';
+import { enterRawMode } from '../terminal/raw-mode.ts';
+import { ScreenModes } from '../terminal/screen-modes.ts';
+import { copyOutput, OutputClosed } from './output.ts';
+import { isDetached } from './run-piped.ts';
+import { onSignals, signalExitCode } from './signals.ts';
+
+/** What `runTerminal` needs besides the command. */
+export type TerminalOptions = {
+  readonly spriteName: string;
+  /** what the wait for the first sign of life is called */
+  readonly waiting: string;
+};
+
+/** The size of our terminal, when there is one. */
+export function terminalSize({ stdout }: Cli): { readonly cols?: number; readonly rows?: number } {
+  return stdout.isTTY ? { cols: stdout.columns, rows: stdout.rows } : {};
+}
+
+/**
+ * Connects a command with a terminal to ours: keys, screen, size. Ctrl+\ and the loss of our terminal detach, the
+ * session then runs on. Our terminal is put back whatever happens. Resolves with the exit code.
+ */
+export async function runTerminal(
+  cli: Cli,
+  command: SpriteCommand,
+  options: TerminalOptions,
+): Promise<number> {
+  const progress = startProgress(cli, options.waiting);
+  const modes = new ScreenModes();
+  const leave = new Leaving(command);
+  const restoreMode = enterRawMode(cli.stdin);
+  const undo = [
+    () => progress.stop(),
+    restoreMode,
+    connectKeys(cli, command, leave),
+    connectSize(cli, command),
+    onSignals((signal) => (signal === 'SIGINT' ? command.kill(signal) : leave.now(signalExitCode(signal)))),
+  ];
+  try {
+    command.stdout.once('readable', () => progress.stop());
+    const output = copyOutput(command.stdout, cli.stdout, (chunk) => modes.see(chunk)).catch((error) => {
+      if (!(error instanceof OutputClosed)) throw error;
+      leave.now(signalExitCode('SIGHUP'));
+    });
+    const code = await command.wait();
+    await output;
+    return code;
+  } catch (error) {
+    if (!isDetached(error)) throw error;
+    return leave.exitCode;
+  } finally {
+    for (const step of undo) step();
+    if (cli.stdout.isTTY) cli.stdout.write(modes.reset());
+    if (leave.detached) noteDetached(cli, command, options);
+  }
+}
+
+function noteDetached(cli: Cli, command: SpriteCommand, { spriteName }: TerminalOptions): void {
+  const { sessionId } = command;
+  const how = sessionId === undefined ? '' : `; back with: sprite attach -s ${spriteName} ${sessionId}`;
+  note(cli, `\r\ndetached, the session runs on${how}`);
+}
+
+/** Keeps how the terminal was left while the command ran on. */
+class Leaving {
+  readonly #command: SpriteCommand;
+  exitCode = 0;
+  detached = false;
+
+  constructor(command: SpriteCommand) {
+    this.#command = command;
+  }
+
+  now(exitCode: number): void {
+    if (this.detached) return;
+    this.detached = true;
+    this.exitCode = exitCode;
+    this.#command.detach();
+  }
+}
+
+function connectKeys({ stdin }: Cli, command: SpriteCommand, leave: Leaving): () => void {
+  let last = 0x0a;
+  const type = (chunk: Buffer): void => {
+    const before = stdin.isTTY ? beforeDetachKey(chunk) : undefined;
+    const typed = before ?? chunk;
+    last = typed.at(-1) ?? last;
+    if (typed.length > 0 && !command.stdin.write(typed)) {
+      stdin.pause();
+      command.stdin.once('drain', () => stdin.resume());
+    }
+    if (before !== undefined) leave.now(0);
+  };
+  // A terminal knows no end of input but Ctrl-D, which ends it only at the start of a line.
+  const end = (): void => {
+    command.stdin.write(last === 0x0a ? '\x04' : '\x04\x04');
+  };
+  stdin.on('data', type);
+  if (!stdin.isTTY) stdin.once('end', end);
+  return () => {
+    stdin.off('data', type);
+    stdin.off('end', end);
+    stdin.pause();
+  };
+}
+
+function connectSize(cli: Cli, command: SpriteCommand): () => void {
+  const resize = (): void => {
+    const { cols, rows } = terminalSize(cli);
+    if (cols !== undefined && rows !== undefined && cols > 0 && rows > 0) command.resize(cols, rows);
+  };
+  // An attached session has the size of whoever was there before.
+  command.once('spawn', resize);
+  if (command.sessionId !== undefined) resize();
+  cli.stdout.on('resize', resize);
+  process.on('SIGCONT', resize);
+  return () => {
+    command.off('spawn', resize);
+    cli.stdout.off('resize', resize);
+    process.off('SIGCONT', resize);
+  };
+}
