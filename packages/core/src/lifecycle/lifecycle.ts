@@ -30,6 +30,15 @@ export type LifecycleDeps = {
 /** How a sprite woke. */
 export type Wake = { readonly kind: 'running' | 'cold'; readonly tookMs: number };
 
+/** Who is told of what happens to machines; the functions must not throw and must not wait. */
+export type LifecycleObservers = {
+  /** a sprite woke from cold */
+  readonly onWake: (wake: Wake) => void;
+  readonly onWakeFailed: () => void;
+  /** the machine of a sprite is about to be stopped */
+  readonly onStop: (spriteId: string) => void;
+};
+
 /**
  * Starts and stops machines. Work on one sprite happens one after the other; `close` stops watching machines but
  * leaves them running, so that the next server finds them.
@@ -42,21 +51,16 @@ export class Lifecycle {
   readonly #crashes: CrashLimit;
   readonly #closing = new AbortController();
   readonly #background = new Set<Promise<void>>();
-  #onWake: (wake: Wake) => void = () => {};
-  #onStop: (spriteId: string) => void = () => {};
+  #observers: LifecycleObservers = { onWake: () => {}, onWakeFailed: () => {}, onStop: () => {} };
 
   constructor(deps: LifecycleDeps) {
     this.#deps = deps;
     this.#crashes = new CrashLimit(deps.clock);
   }
 
-  /** Sets who is told of every wake from cold, and of every sprite whose machine is about to be stopped. */
-  observe(observers: {
-    readonly onWake: (wake: Wake) => void;
-    readonly onStop: (spriteId: string) => void;
-  }): void {
-    this.#onWake = observers.onWake;
-    this.#onStop = observers.onStop;
+  /** Sets who is told of wakes and of machines about to be stopped. */
+  observe(observers: LifecycleObservers): void {
+    this.#observers = observers;
   }
 
   isRunning(spriteId: string): boolean {
@@ -131,6 +135,7 @@ export class Lifecycle {
       await agents.health(id, limit);
     } catch (error) {
       await this.#release(sprite);
+      this.#observers.onWakeFailed();
       throw this.#wakeError(sprite, limit, error);
     }
     const now = new Date(clock.now()).toISOString();
@@ -144,7 +149,7 @@ export class Lifecycle {
     this.#running.add(id);
     this.#watch(record ?? sprite);
     const wake: Wake = { kind: 'cold', tookMs: clock.now() - startedAt };
-    this.#onWake(wake);
+    this.#observers.onWake(wake);
     return wake;
   }
 
@@ -162,7 +167,7 @@ export class Lifecycle {
 
   async #stop(spriteId: string): Promise<void> {
     this.#running.delete(spriteId);
-    this.#onStop(spriteId);
+    this.#observers.onStop(spriteId);
     const sprite = await this.#deps.store.findSpriteById(spriteId);
     if (sprite === undefined) return;
     await this.#release(sprite);

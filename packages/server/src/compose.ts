@@ -1,0 +1,219 @@
+import { mkdir, realpath } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { getRequestListener } from '@hono/node-server';
+import { SpriteError } from '@sprites/contract';
+import {
+  Changes,
+  ensureOrg,
+  installToken,
+  Lifecycle,
+  type LifecycleDeps,
+  type Repairs,
+  reconcile,
+  type Settings,
+  type SpriteDeps,
+  type Store,
+} from '@sprites/core';
+import { openSqliteStore } from '@sprites/store/sqlite';
+import { DialAgents } from './agents/dial-agents.ts';
+import type { Config } from './config/config.ts';
+import { type Host, openHost } from './host.ts';
+import { createApp } from './http/app.ts';
+import { createListener } from './http/listener.ts';
+import { parseTarget } from './http/path.ts';
+import { createLog, type Logger } from './log.ts';
+import { Metrics } from './metrics.ts';
+import { routeOrganization } from './routes/organization.ts';
+import { routeServer } from './routes/server.ts';
+import type { WireDeps } from './routes/sprite-json.ts';
+import { routeSprites } from './routes/sprites.ts';
+import { findAgentRoute } from './sockets/agent-routes.ts';
+import { Connections } from './sockets/connections.ts';
+import { forward } from './sockets/forward.ts';
+import type { GateDeps } from './sockets/gate.ts';
+import { upgrade } from './sockets/upgrade.ts';
+import { systemClock } from './system-clock.ts';
+import { version } from './version.ts';
+
+/** A server that takes requests. */
+export type RunningServer = {
+  /** base URL of the API */
+  readonly url: string;
+  readonly store: Store;
+  readonly repairs: Repairs;
+  /** how many machines run at this moment, and go on when the server closes */
+  countRunning(): Promise<number>;
+  /** Stops taking requests, ends open ones and closes everything; machines go on running. */
+  close(): Promise<void>;
+};
+
+/** Starts a server with these settings. Throws with what is wrong and the remedy when this host cannot run one. */
+export async function startServer(config: Config): Promise<RunningServer> {
+  const log = createLog(config.logLevel);
+  await mkdir(config.dataDir, { recursive: true, mode: 0o711 });
+  const dataDir = await realpath(config.dataDir);
+  await using stack = new AsyncDisposableStack();
+  const opening = new AbortController();
+  const host = stack.use(await openHost({ config, dataDir, log, signal: opening.signal }));
+  const store = await openSqliteStore(join(dataDir, 'sprites.db'));
+  stack.defer(() => store.close());
+  await prepareOrg(store, config);
+
+  const { deps, lifecycle } = createCore(config, host, { store, log });
+  stack.defer(() => lifecycle.close());
+  const metrics = new Metrics(() => countAll(store));
+  const connections = new Connections();
+  lifecycle.observe({
+    onWake: ({ kind, tookMs }) => {
+      metrics.wakes.inc({ kind, result: 'ok' });
+      metrics.wakeSeconds.observe({ kind }, tookMs / 1000);
+    },
+    onWakeFailed: () => metrics.wakes.inc({ kind: 'cold', result: 'failed' }),
+    onStop: (spriteId) => connections.close(spriteId, 1001, 'the sprite was stopped'),
+  });
+  const repairs = await reconcile(deps, lifecycle);
+  const gate: GateDeps = { store, driver: host.driver, lifecycle, connections, metrics, version };
+  const url = { current: '' };
+  const app = createRoutes({ config, host, deps: { ...deps, lifecycle }, metrics, url });
+  const server = createListener({
+    clock: systemClock,
+    log,
+    metrics,
+    answer: (request, response) => {
+      const route = findAgentRoute(request.method ?? 'GET', parseTarget(request.url ?? '/'));
+      return route === undefined ? app(request, response) : forward(gate, request, response, route);
+    },
+    upgrade: (request, socket, first) => upgrade(gate, request, socket, first),
+  });
+  await listen(server, config.listen);
+  url.current = urlOf(config, server.address());
+  const resources = stack.move();
+  log.info({ url: url.current, version, ...repairs }, 'the server is ready');
+  return {
+    url: url.current,
+    store,
+    repairs,
+    countRunning: async () => (await countAll(store)).running ?? 0,
+    close: async () => {
+      server.close();
+      await connections.closeAll(1001, 'the server is shutting down');
+      server.closeAllConnections();
+      await resources.disposeAsync();
+      log.info({}, 'the server is closed');
+    },
+  };
+}
+
+/** The org that every server has, and the token the operator may have chosen for it. */
+async function prepareOrg(store: Store, config: Config): Promise<void> {
+  const org = await ensureOrg({ store, clock: systemClock }, 'personal');
+  if (config.bootstrapToken !== undefined) {
+    await installToken({ store, clock: systemClock }, org, config.bootstrapToken);
+  }
+}
+
+function createCore(
+  config: Config,
+  host: Host,
+  { store, log }: { readonly store: Store; readonly log: Logger },
+): { readonly deps: LifecycleDeps; readonly lifecycle: Lifecycle } {
+  const settings: Settings = {
+    version,
+    defaultImage: config.image,
+    cpus: config.cpus,
+    memoryMb: config.memoryMb,
+    storageGb: config.diskGb,
+    maxProcesses: config.maxProcesses,
+    maxSprites: Math.min(config.maxSprites, host.uidCapacity),
+    wakeTimeoutMs: config.wakeTimeoutS * 1000,
+    capacityWaitMs: 25_000,
+  };
+  const deps: LifecycleDeps = {
+    store,
+    disks: host.disks,
+    images: host.images,
+    driver: host.driver,
+    network: host.network,
+    agents: new DialAgents(host.driver),
+    clock: systemClock,
+    changes: new Changes(),
+    settings,
+    log,
+  };
+  return { deps, lifecycle: new Lifecycle(deps) };
+}
+
+type RoutesInput = {
+  readonly config: Config;
+  readonly host: Host;
+  readonly deps: SpriteDeps;
+  readonly metrics: Metrics;
+  /** base URL of the API, known once the server listens */
+  readonly url: { readonly current: string };
+};
+
+function createRoutes({ config, host, deps, metrics, url }: RoutesInput): Listener {
+  const app = createApp();
+  const wire: WireDeps = {
+    store: deps.store,
+    settings: deps.settings,
+    isolation: host.driver.isolation,
+    urlOf: (name, urlId) => spriteUrl(config.domain, url.current, `${name}-${urlId}`),
+  };
+  routeSprites(app, { ...deps, ...wire });
+  routeOrganization(app, { ...wire, clock: deps.clock, exchangeCredential: config.exchangeCredential });
+  routeServer(app, {
+    store: deps.store,
+    metrics,
+    version,
+    hostInfo: () => host.info(),
+    notReady: async () => {
+      await deps.store.findOrgBySlug('personal');
+      const { freeBytes } = await deps.disks.space();
+      return freeBytes === 0 ? 'the disk pool is full' : undefined;
+    },
+  });
+  const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  return async (request, response) => {
+    await listener(request, response);
+  };
+}
+
+type Listener = Parameters<typeof createListener>[0]['answer'];
+
+/** URL of a sprite: its own host name on the port of the API, unless the domain names a port itself. */
+function spriteUrl(domain: string, apiUrl: string, label: string): string {
+  const api = new URL(apiUrl);
+  const url = new URL(`${api.protocol}//${label}.${domain}`);
+  if (!domain.includes(':')) url.port = api.port;
+  return url.origin;
+}
+
+function urlOf(config: Config, address: AddressInfo | string | null): string {
+  if (address === null || typeof address === 'string') throw new Error('the server has no port');
+  const host = config.listen.host.includes(':') ? `[${config.listen.host}]` : config.listen.host;
+  return `http://${host}:${address.port}`;
+}
+
+async function listen(
+  server: ReturnType<typeof createListener>,
+  { host, port }: Config['listen'],
+): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once('error', (cause: NodeJS.ErrnoException) => {
+    const taken = cause.code === 'EADDRINUSE';
+    const reason = taken ? 'the port is taken; stop what listens there or set another' : cause.message;
+    reject(new SpriteError('invalid_request', `SPRITES_LISTEN=${host}:${port}: ${reason}`, { cause }));
+  });
+  server.listen({ host, port, backlog: 1024 }, resolve);
+  await promise;
+}
+
+async function countAll(store: Store): Promise<Record<string, number>> {
+  const counts: Record<string, number> = { cold: 0, warm: 0, running: 0 };
+  for (const sprite of await store.listAllSprites()) {
+    if (sprite.deletedAt === undefined) counts[sprite.status] = (counts[sprite.status] ?? 0) + 1;
+  }
+  return counts;
+}

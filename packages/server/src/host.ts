@@ -1,0 +1,107 @@
+import { createHash } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import type { HostInfo } from '@sprites/contract';
+import { type ImageLibrary, openImages } from '@sprites/disks/images';
+import { lockDataDir, openReflinkDisks, type ReflinkDisks, releasePool } from '@sprites/disks/reflink';
+import { createAgentRuntime, type OciDriver, openOciDriver, runDirOf } from '@sprites/drivers/oci';
+import { type LinuxNetwork, openNetwork } from '@sprites/network';
+import type { Config } from './config/config.ts';
+import type { Logger } from './log.ts';
+import { systemClock } from './system-clock.ts';
+import { version } from './version.ts';
+
+/** What this host gives a server: disks, images, machines and their network, open together. */
+export type Host = AsyncDisposable & {
+  readonly disks: ReflinkDisks;
+  readonly images: ImageLibrary;
+  readonly driver: OciDriver;
+  readonly network: LinuxNetwork;
+  /** how many sprites have host uids of their own */
+  readonly uidCapacity: number;
+  info(): Promise<HostInfo>;
+  /** Stops all machines and releases everything that is held of the host; the data stays. */
+  release(): Promise<void>;
+};
+
+export type HostOptions = {
+  readonly config: Config;
+  /** real path of the data directory */
+  readonly dataDir: string;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+};
+
+const fromHere = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+/** Opens what the server needs of this host. Throws with the remedy when another server has it or something is missing. */
+export async function openHost({ config, dataDir, log, signal }: HostOptions): Promise<Host> {
+  await using stack = new AsyncDisposableStack();
+  stack.use(await lockDataDir(dataDir));
+  const poolSizeBytes = config.poolGb === undefined ? undefined : config.poolGb * 1024 ** 3;
+  const plainLog = { info: (message: string) => log.info({}, message) };
+  const disks = await openReflinkDisks({ dataDir, signal, poolSizeBytes, log: plainLog });
+  const images = await openImages({ dataDir, imagesDir: config.imagesDir, signal, log: plainLog });
+  const agent = await createAgentRuntime({
+    dataDir,
+    nodeBinary: process.execPath,
+    agentBundle: fromHere('../../agent/dist/agent.js'),
+    ptyAddon: fromHere('../../agent/dist/pty.node'),
+  });
+  const driver = await openOciDriver({
+    runDir: await runDirOf(dataDir),
+    agent,
+    runtime: config.runtime,
+    version,
+    clock: systemClock,
+    uidBase: config.uidBase,
+    agentSettings: {
+      tty_exit_close_code: config.ttyExitCloseCode,
+      control_for_go: config.controlForGo,
+    },
+  });
+  const network = await openNetwork({
+    range: config.network,
+    instance: instanceOf(dataDir),
+    allow: config.networkAllow,
+    signal,
+    log,
+  });
+  stack.defer(() => network.close());
+  const resources = stack.move();
+  return {
+    disks,
+    images,
+    driver,
+    network,
+    uidCapacity: Math.floor((2 ** 32 - 1 - config.uidBase) / 65_536),
+    info: () => describe(config, { disks, images, driver }),
+    release: async () => {
+      for (const { spriteId } of await driver.list()) await driver.stop(spriteId);
+      await driver.release();
+      await network.release();
+      await releasePool(dataDir);
+    },
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+/** Eight hex digits by which things of this server are known in the kernel. */
+function instanceOf(dataDir: string): string {
+  return createHash('sha256').update(dataDir).digest('hex').slice(0, 8);
+}
+
+async function describe(
+  config: Config,
+  { disks, images, driver }: Pick<Host, 'disks' | 'images' | 'driver'>,
+): Promise<HostInfo> {
+  const space = await disks.space();
+  const installed = await images.list();
+  return {
+    version,
+    isolation: driver.isolation,
+    runtime: config.runtime,
+    pool: { kind: disks.kind, free_bytes: space.freeBytes, total_bytes: space.totalBytes },
+    images: installed.map(({ name, digest, createdAt }) => ({ name, digest, created_at: createdAt })),
+    limits: { cpus: config.cpus, memory_mb: config.memoryMb, storage_gb: config.diskGb },
+  };
+}
