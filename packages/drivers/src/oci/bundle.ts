@@ -1,0 +1,147 @@
+import type { MachineSpec } from '@sprites/core';
+import type { AgentRuntime } from './agent-runtime.ts';
+import type { MachineDir } from './run-dir.ts';
+import { createSeccompProfile } from './seccomp.ts';
+
+/** Host ids that stand for 0…65535 of a machine. */
+export const idsPerMachine = 65_536;
+
+const capabilities = [
+  'AUDIT_WRITE',
+  'CHOWN',
+  'DAC_OVERRIDE',
+  'DAC_READ_SEARCH',
+  'FOWNER',
+  'FSETID',
+  'IPC_LOCK',
+  'IPC_OWNER',
+  'KILL',
+  'LEASE',
+  'LINUX_IMMUTABLE',
+  'MKNOD',
+  'NET_ADMIN',
+  'NET_BIND_SERVICE',
+  'NET_BROADCAST',
+  'NET_RAW',
+  'SETFCAP',
+  'SETGID',
+  'SETPCAP',
+  'SETUID',
+  'SYS_ADMIN',
+  'SYS_CHROOT',
+  'SYS_NICE',
+  'SYS_PTRACE',
+  'SYS_RESOURCE',
+  'SYS_TTY_CONFIG',
+].map((name) => `CAP_${name}`);
+
+const maskedPaths = [
+  '/proc/acpi',
+  '/proc/asound',
+  '/proc/interrupts',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/sys/devices/virtual/powercap',
+  '/sys/firmware',
+  '/sys/fs/cgroup',
+  '/sys/kernel/debug',
+  '/sys/kernel/security',
+  '/sys/kernel/tracing',
+];
+
+const readonlyPaths = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
+
+const cpuPeriodUs = 100_000;
+
+export type BundleOptions = {
+  readonly spec: MachineSpec;
+  readonly machine: MachineDir;
+  readonly agent: AgentRuntime;
+  /** host directory of the agent runtime, reachable and read-only */
+  readonly agentDir: string;
+  /** host id of the machine's root */
+  readonly firstId: number;
+};
+
+/** The OCI runtime's `config.json` of a machine. */
+export function createBundle({ spec, machine, agent, agentDir, firstId }: BundleOptions): object {
+  const ids = [{ containerID: 0, hostID: firstId, size: idsPerMachine }];
+  return {
+    ociVersion: '1.0.2',
+    hostname: spec.hostname,
+    root: { path: machine.root, readonly: false },
+    process: {
+      terminal: false,
+      user: { uid: 0, gid: 0 },
+      cwd: '/',
+      args: createInitArgs(agent),
+      env: [
+        'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+        'HOME=/root',
+        'LANG=C.UTF-8',
+      ],
+      capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
+      // sudo and ping must be able to gain rights inside
+      noNewPrivileges: false,
+    },
+    mounts: createMounts(spec, machine, agentDir),
+    linux: {
+      namespaces: ['user', 'pid', 'network', 'ipc', 'uts', 'mount', 'cgroup'].map((type) => ({ type })),
+      uidMappings: ids,
+      gidMappings: ids,
+      cgroupsPath: machine.cgroup,
+      resources: createResources(spec),
+      seccomp: createSeccompProfile(),
+      maskedPaths,
+      readonlyPaths,
+    },
+  };
+}
+
+/** The first program of a machine and its child, the agent; neither needs anything of the image. */
+function createInitArgs(agent: AgentRuntime): readonly string[] {
+  const bin = '/.sprite/bin';
+  const node = [`${bin}/ld.so`, '--library-path', `${bin}/lib`, `${bin}/node`];
+  return [`${bin}/tini`, '-s', '--', ...node, ...agent.args, `${bin}/agent.js`];
+}
+
+function createResources(spec: MachineSpec): object {
+  return {
+    devices: [{ allow: false, access: 'rwm' }],
+    memory: { limit: spec.limits.memoryBytes },
+    cpu: { quota: Math.max(1000, Math.round(spec.limits.cpus * cpuPeriodUs)), period: cpuPeriodUs },
+    pids: { limit: spec.limits.maxProcesses },
+  };
+}
+
+function createMounts(spec: MachineSpec, machine: MachineDir, agentDir: string): readonly object[] {
+  const mount = (destination: string, type: string, ...options: readonly string[]): object => ({
+    destination,
+    type,
+    source: type,
+    options,
+  });
+  const bind = (destination: string, source: string, ...options: readonly string[]): object => ({
+    destination,
+    type: 'bind',
+    source,
+    options: ['bind', 'ro', 'nosuid', 'nodev', ...options],
+  });
+  const shmBytes = Math.floor(spec.limits.memoryBytes / 2);
+  return [
+    mount('/proc', 'proc', 'nosuid', 'noexec', 'nodev'),
+    mount('/dev', 'tmpfs', 'nosuid', 'strictatime', 'mode=755', 'size=1m'),
+    mount('/dev/pts', 'devpts', 'nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'),
+    mount('/dev/shm', 'tmpfs', 'nosuid', 'noexec', 'nodev', 'mode=1777', `size=${shmBytes}`),
+    mount('/dev/mqueue', 'mqueue', 'nosuid', 'noexec', 'nodev'),
+    mount('/sys', 'sysfs', 'nosuid', 'noexec', 'nodev', 'ro'),
+    mount('/.sprite', 'tmpfs', 'nosuid', 'nodev', 'ro', 'mode=755', 'size=64k'),
+    bind('/.sprite/bin', agentDir),
+    bind('/.sprite/machine.json', machine.facts, 'noexec'),
+  ];
+}

@@ -1,0 +1,4 @@
+export * from './agent-runtime.ts';
+export * from './driver.ts';
+export { runDirOf } from './run-dir.ts';
+export type { RuntimeName } from './runtime.ts';

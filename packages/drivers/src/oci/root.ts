@@ -1,0 +1,75 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { MachineSpec } from '@sprites/core';
+import { attachLoop, bindIdmapped, hasCode, mount, openUserNamespace, unmount } from '@sprites/linux';
+import { idsPerMachine } from './bundle.ts';
+import type { MachineDir } from './run-dir.ts';
+import { settleAll } from './settle.ts';
+
+export type RootOptions = {
+  readonly spec: MachineSpec;
+  readonly machine: MachineDir;
+  /** resolves to where the base image is mounted */
+  readonly image: Promise<string>;
+  readonly firstId: number;
+};
+
+/** Mounts the disk and puts the machine's root file system together at `machine.root`. */
+export async function mountRoot({ spec, machine, image, firstId }: RootOptions): Promise<void> {
+  // The second line gives the host's root an id on the disk; without it overlayfs cannot make its work directory and
+  // silently mounts read-only.
+  const namespace = openUserNamespace([
+    { inside: 0, outside: firstId, count: idsPerMachine },
+    { inside: idsPerMachine, outside: 0, count: 1 },
+  ]);
+  const points = [machine.root, machine.lower, machine.upper].map((dir) => mkdir(dir));
+  try {
+    await settleAll(namespace, image, mountDisk(spec.diskFile, machine.disk), ...points);
+    await mountOverlay(machine, await image, (await namespace).fd);
+  } finally {
+    await namespace.then(
+      (handle) => handle.close(),
+      () => undefined,
+    );
+  }
+}
+
+/** overlayfs keeps private copies of its layers' mounts, so their places in the tree are needed for a moment only. */
+async function mountOverlay(machine: MachineDir, image: string, namespaceFd: number): Promise<void> {
+  await bindIdmapped({ source: image, target: machine.lower, namespaceFd });
+  await bindIdmapped({ source: machine.disk, target: machine.upper, namespaceFd });
+  const layers = `lowerdir=${machine.lower},upperdir=${machine.upper}/upper,workdir=${machine.upper}/work`;
+  await mount({
+    source: 'overlay',
+    target: machine.root,
+    type: 'overlay',
+    data: `${layers},redirect_dir=on,xino=on`,
+  });
+  await unmount(machine.upper);
+  await unmount(machine.lower);
+}
+
+/**
+ * Mounts the disk with its raw owners for the host's own use, so with programs on it made powerless. The overlay made
+ * from it has flags of its own.
+ */
+async function mountDisk(file: string, target: string): Promise<void> {
+  await mkdir(target, { mode: 0o700 });
+  await using device = await attachLoop({ file });
+  await mount({
+    source: device.path,
+    target,
+    type: 'ext4',
+    flags: ['nosuid', 'nodev', 'noatime'],
+    data: 'discard,errors=remount-ro',
+  });
+  for (const name of ['upper', 'work']) await makeDirectory(join(target, name));
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o755 });
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST')) throw error;
+  }
+}
