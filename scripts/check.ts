@@ -11,7 +11,8 @@ type Check = { readonly name: string; readonly run: () => Promise<Outcome> };
 const checks: readonly Check[] = [
   {
     name: 'format and lint',
-    run: () => tool('@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '--diagnostic-level=warn', '.'),
+    run: () =>
+      tool('@biomejs/biome/bin/biome', 'check', '--error-on-warnings', '--diagnostic-level=warn', '.'),
   },
   { name: 'types', run: () => tool('typescript/bin/tsc', '--project', '.') },
   { name: 'dead code', run: () => tool('knip/bin/knip.js', '--no-progress') },

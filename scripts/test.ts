@@ -1,11 +1,10 @@
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { findLeaks, ownerOf } from '@sprites/testkit';
+import { findLeaks, ownerOf, prepareTestImages } from '@sprites/testkit';
 import { ensurePackages, testPackages } from './apt.ts';
 import { build } from './build.ts';
 import { check } from './check.ts';
 import { runProgram, runScript } from './program.ts';
-import { prepareTestImages } from './test/images.ts';
 import { addCounts, type Counts, parseReport } from './test/report.ts';
 import { root } from './tree.ts';
 
@@ -44,7 +43,7 @@ async function stage(run: () => Promise<Counts>): Promise<Counts> {
 }
 
 async function endToEnd(run: Run): Promise<Counts> {
-  return await vitest('e2e', run, { SPRITES_TEST_IMAGES: await prepareTestImages() });
+  return await vitest('e2e', run, { SPRITES_E2E_IMAGES: await prepareTestImages(['minimal', 'standard']) });
 }
 
 function parseArguments(args: readonly string[]): {
@@ -89,7 +88,7 @@ async function vitest(project: string, run: Run, extra: Readonly<Record<string, 
         ...process.env,
         ...extra,
         TMPDIR: path.join(run.folder, 'tmp'),
-        SPRITES_TEST_DIR: serversFolder(run),
+        SPRITES_E2E_DIR: serversFolder(run),
       },
     },
   );

@@ -1,3 +1,4 @@
+export * from './images.ts';
 export * from './leaks.ts';
 export * from './manual-clock.ts';
 export * from './place.ts';

@@ -125,8 +125,8 @@ export class TestServer implements AsyncDisposable {
 
 /** Starts a server for tests and waits until it answers. */
 export async function startTestServer(options: TestServerOptions = {}): Promise<TestServer> {
-  const place = await openPlace(options.parentDir ?? process.env.SPRITES_TEST_DIR ?? '/var/tmp/sprites-test');
-  const imagesDir = options.imagesDir ?? process.env.SPRITES_TEST_IMAGES;
+  const place = await openPlace(options.parentDir ?? process.env.SPRITES_E2E_DIR ?? '/var/tmp/sprites-test');
+  const imagesDir = options.imagesDir ?? process.env.SPRITES_E2E_IMAGES;
   const server = new TestServer(place, { ...options, ...(imagesDir === undefined ? {} : { imagesDir }) });
   try {
     await server.ready();
