@@ -1,0 +1,223 @@
+"""Uses a server through the official Python SDK: `conformance.py <case>`; exit status 0 when the case holds."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import sys
+import threading
+import time
+
+from sprites import NotFoundError, SpritesClient
+from sprites.exceptions import APIError, AuthenticationError, ExecError, SpriteError
+from sprites.session import kill_session
+
+URL = os.environ["SPRITES_E2E_URL"]
+TOKEN = os.environ["SPRITES_E2E_TOKEN"]
+OTHER_TOKEN = os.environ["SPRITES_E2E_OTHER_TOKEN"]
+NAME = os.environ["SPRITES_E2E_SPRITE"]
+BIG_SCRIPT = os.environ["SPRITES_E2E_BIG_SCRIPT"]
+BIG_BYTES = int(os.environ["SPRITES_E2E_BIG_BYTES"])
+
+client = SpritesClient(TOKEN, base_url=URL)
+sprite = client.sprite(NAME)
+
+
+def equal(got: object, wanted: object) -> None:
+    if got != wanted:
+        raise AssertionError(f"got {got!r}, wanted {wanted!r}")
+
+
+def raised(kind: type[Exception], call) -> Exception:
+    try:
+        call()
+    except kind as error:
+        return error
+    raise AssertionError(f"no {kind.__name__} was raised")
+
+
+def until(check) -> None:
+    for _ in range(200):
+        if check():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not happen within 10 s")
+
+
+class Input(io.RawIOBase):
+    """Standard input that gives what it has when it has it, as a pipe does."""
+
+    def __init__(self) -> None:
+        self.ready = threading.Condition()
+        self.data = b""
+        self.ended = False
+
+    def feed(self, data: bytes, end: bool = False) -> None:
+        with self.ready:
+            self.data += data
+            self.ended = self.ended or end
+            self.ready.notify()
+
+    def read(self, size: int = -1) -> bytes:
+        with self.ready:
+            self.ready.wait_for(lambda: self.data or self.ended)
+            data, self.data = self.data[:size], self.data[size:]
+            return data
+
+
+def lifecycle() -> None:
+    name = NAME + "-two"
+    made = client.create_sprite(name, labels=["one"])
+    try:
+        equal(made.name, name)
+        equal(client.get_sprite(name).name, name)
+        equal([one.name for one in client.list_all_sprites(name)], [name])
+        equal(made.update(labels=["two"]).labels, ["two"])
+        made.upgrade()
+    finally:
+        made.destroy()
+    raised(NotFoundError, lambda: client.get_sprite(name))
+
+
+def errors() -> None:
+    raised(NotFoundError, lambda: client.get_sprite("no-such-sprite"))
+    raised(NotFoundError, lambda: SpritesClient(OTHER_TOKEN, base_url=URL).get_sprite(NAME))
+    stranger = SpritesClient("a/b/c/d", base_url=URL)
+    raised(AuthenticationError, lambda: stranger.get_sprite(NAME))
+    duplicate = raised(SpriteError, lambda: client.create_sprite(NAME))
+    assert "409" in str(duplicate), duplicate
+    refused = raised(APIError, lambda: client.sprite("no-such-sprite").run("true"))
+    equal((refused.status_code, refused.error_code), (404, "sprite_not_found"))
+
+
+def env_dir_and_streams() -> None:
+    script = 'echo "$A|$(pwd)"; echo err >&2'
+    result = sprite.run("sh", "-c", script, capture_output=True, env={"A": "b c"}, cwd="/tmp")
+    equal((result.returncode, result.stdout, result.stderr), (0, b"b c|/tmp\n", b"err\n"))
+
+
+def stdin() -> None:
+    data = bytes(range(256)) * 1000
+    out = io.BytesIO()
+    sprite.command("cat", stdin=io.BytesIO(data), stdout=out).run()
+    equal(hashlib.sha256(out.getvalue()).hexdigest(), hashlib.sha256(data).hexdigest())
+
+
+def no_stdin() -> None:
+    equal(sprite.run("cat", capture_output=True).stdout, b"")
+
+
+def exit_codes() -> None:
+    equal(sprite.run("sh", "-c", "exit 3").returncode, 3)
+    equal(sprite.run("/no/such/program").returncode, 127)
+    equal(sprite.run("/etc/passwd").returncode, 126)
+    equal(sprite.run("sh", "-c", "kill -9 $$").returncode, 137)
+    error = raised(ExecError, lambda: sprite.command("sh", "-c", "echo why >&2; exit 4").output())
+    equal((error.exit_code(), error.stderr), (4, b"why\n"))
+
+
+def tty() -> None:
+    command = sprite.command("sh", "-c", "tty; stty size; exit 5", tty=True, tty_rows=33, tty_cols=111)
+    error = raised(ExecError, command.output)
+    equal(error.exit_code(), 5)
+    assert error.stdout.startswith(b"/dev/"), error.stdout
+    assert b"33 111\r\n" in error.stdout, error.stdout
+
+
+def resize() -> None:
+    """`resize` is a method of the SDK's WSCommand, which only `_run_async` reaches; it is awaited on the SDK's loop."""
+    import asyncio
+
+    from sprites.websocket import WSCommand
+
+    async def main() -> None:
+        script = "stty size; read line; stty size"
+        command = sprite.command("sh", "-c", script, tty=True, tty_rows=33, tty_cols=111, stdin=Input())
+        socket = WSCommand(command)
+        await socket.start()
+        while b"33 111" not in socket.get_stdout():
+            await asyncio.sleep(0.02)
+        await socket.resize(99, 44)
+        command.stdin.feed(b"go\n", end=True)
+        equal(await socket.wait(), 0)
+        await socket.close()
+        assert b"44 99\r\n" in socket.get_stdout(), socket.get_stdout()
+
+    asyncio.run(main())
+
+
+def detach_attach_list_and_kill() -> None:
+    """The SDK detaches by leaving: the process with the first client ends its connection."""
+    info: dict = {}
+    source = Input()
+    command = sprite.command("sh", "-c", "echo ready; exec cat", tty=True, stdin=source, timeout=2)
+
+    def hear(message: bytes) -> None:
+        value = json.loads(message)
+        if value.get("type") == "session_info":
+            info.update(value)
+
+    command._text_message_handler = hear
+    raised(Exception, command.run)
+    source.feed(b"", end=True)
+    session_id = info["session_id"]
+    until(lambda: session_id in [one.id for one in sprite.list_sessions()])
+
+    out = io.BytesIO()
+    again = sprite.attach_session(session_id)
+    again.stdin, again.stdout = Input(), out
+    codes: list = []
+
+    def attach() -> None:
+        codes.append(again._run_sync())
+
+    worker = threading.Thread(target=attach)
+    worker.start()
+    until(lambda: b"ready" in out.getvalue())
+    again.stdin.feed(b"again\n")
+    until(lambda: b"again" in out.getvalue())
+    events = [event.type for event in kill_session(sprite, session_id, "SIGTERM", 5)]
+    equal(events[-1], "complete")
+    again.stdin.feed(b"", end=True)
+    worker.join(10)
+    equal(codes, [143])
+    equal([one.id for one in sprite.list_sessions() if one.id == session_id], [])
+
+
+def control_mode() -> None:
+    controlled = SpritesClient(TOKEN, base_url=URL, control_mode=True).sprite(NAME)
+    for word in ("one", "two"):
+        equal(controlled.run("echo", word, capture_output=True).stdout, word.encode() + b"\n")
+    assert controlled.use_control_mode()
+    result = controlled.run("sh", "-c", "cat; exit 3", capture_output=True)
+    equal(result.returncode, 3)
+
+
+def big_output() -> None:
+    result = sprite.run("sh", "-c", BIG_SCRIPT, capture_output=True)
+    equal((result.returncode, len(result.stdout)), (0, BIG_BYTES))
+    wanted = sprite.run("sh", "-c", BIG_SCRIPT + " | sha256sum", capture_output=True).stdout[:64].decode()
+    equal(hashlib.sha256(result.stdout).hexdigest(), wanted)
+
+
+CASES = {
+    case.__name__: case
+    for case in (
+        lifecycle,
+        errors,
+        env_dir_and_streams,
+        stdin,
+        no_stdin,
+        exit_codes,
+        tty,
+        resize,
+        detach_attach_list_and_kill,
+        control_mode,
+        big_output,
+    )
+}
+
+if __name__ == "__main__":
+    CASES[sys.argv[1]]()
