@@ -1,0 +1,80 @@
+import { parseArgs } from 'node:util';
+import { SpritesClient as OfficialClient } from '@fly/sprites';
+import { SpritesClient } from '@sprites/sdk';
+import { prepareTestImages, startTestServer } from '@sprites/testkit';
+import type { Bench, Measurement } from './measurement.ts';
+import { burst } from './measurements/burst.ts';
+import { coldWake } from './measurements/cold-wake.ts';
+import { create } from './measurements/create.ts';
+import { exec } from './measurements/exec.ts';
+import { memory } from './measurements/memory.ts';
+import { output } from './measurements/output.ts';
+import { peers } from './measurements/peers.ts';
+import type { Row } from './samples.ts';
+import { renderTable } from './table.ts';
+
+const measurements: readonly Measurement[] = [create, exec, peers, output, coldWake, memory, burst];
+
+const usage = `npm run bench [-- options]
+Starts a server of its own and measures what we promise, beside peers on the same machine.
+
+  --only NAME,…   only these: ${measurements.map(({ name }) => name).join(', ')}
+  --n COUNT       samples of each latency (default 100)
+  --image NAME    base image (default minimal)
+  --json          rows as JSON`;
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string' },
+      n: { type: 'string', default: '100' },
+      image: { type: 'string', default: 'minimal' },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) return console.log(usage);
+  const n = Number(values.n);
+  if (!Number.isInteger(n) || n < 1)
+    throw new Error(`--n ${values.n} is not a whole number above 0\n${usage}`);
+  const chosen = choose(values.only);
+  const imagesDir = await prepareTestImages([values.image]);
+  await using server = await startTestServer({
+    imagesDir,
+    image: values.image,
+    settings: { SPRITES_LOG_LEVEL: 'warn' },
+  });
+  const rows: Row[] = [];
+  let lastName = 0;
+  const bench: Bench = {
+    server,
+    n,
+    client: new SpritesClient(server.token, { baseURL: server.baseUrl }),
+    official: new OfficialClient(server.token, { baseURL: server.baseUrl }),
+    nextName: () => `bench-${++lastName}`,
+  };
+  for (const { title, run } of chosen) {
+    console.error(`measuring ${title} …`);
+    const result = await run(bench);
+    if (typeof result === 'string') console.error(`  ${result}`);
+    else rows.push(...result);
+  }
+  console.log(values.json ? JSON.stringify(rows, null, 2) : `\n${renderTable(rows)}`);
+  if (rows.some((row) => row.kept === false)) process.exitCode = 1;
+}
+
+function choose(only: string | undefined): readonly Measurement[] {
+  if (only === undefined) return measurements;
+  return only.split(',').map((name) => {
+    const found = measurements.find((one) => one.name === name);
+    if (found === undefined) throw new Error(`there is no measurement ${name}\n${usage}`);
+    return found;
+  });
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+}

@@ -1,0 +1,24 @@
+import type { SpritesClient as OfficialClient } from '@fly/sprites';
+import type { SpritesClient } from '@sprites/sdk';
+import type { TestServer } from '@sprites/testkit';
+import type { Row } from './samples.ts';
+
+/** What a measurement works with. */
+export type Bench = {
+  readonly server: TestServer;
+  readonly client: SpritesClient;
+  readonly official: OfficialClient;
+  /** samples of a latency */
+  readonly n: number;
+  /** a new name for a sprite */
+  readonly nextName: () => string;
+};
+
+/** One question to the server, or to a peer beside it. */
+export type Measurement = {
+  /** what `--only` takes */
+  readonly name: string;
+  readonly title: string;
+  /** Resolves to the rows, or to why it cannot be measured here. */
+  readonly run: (bench: Bench) => Promise<readonly Row[] | string>;
+};
