@@ -1,0 +1,25 @@
+# `pip install` works without flags; the diversion keeps the marker away when Python is upgraded.
+for marker in /usr/lib/python3.*/EXTERNALLY-MANAGED; do
+  dpkg-divert --quiet --local --rename --add "$marker"
+done
+
+# Node.js as its own archive lays it out, so that npm's default prefix is /usr/local.
+for package in /usr/local/lib/node_modules/node-linux-*; do
+  rm -f /usr/local/bin/node
+  cp -a "$package/bin/node" /usr/local/bin/node
+  cp -a "$package/include/." /usr/local/include/
+  cp -a "$package/share/." /usr/local/share/
+  rm -rf "$package"
+done
+
+# `npm install -g` works as user sprite without flags.
+echo 'prefix=/home/sprite/.npm-global' >/home/sprite/.npmrc
+chown sprite:sprite /home/sprite/.npmrc
+install -d -o sprite -g sprite -m 0755 /home/sprite/.npm-global /home/sprite/.npm-global/bin \
+  /home/sprite/.npm-global/lib
+
+ln -sf /usr/bin/fdfind /usr/local/bin/fd
+update-alternatives --quiet --set editor /bin/nano
+printf 'if status is-login; set -gx SHELL (command -s fish); end\n' >/etc/fish/conf.d/sprite.fish
+# zsh asks new users questions unless it finds a file of theirs
+install -o sprite -g sprite -m 0644 /etc/zsh/newuser.zshrc.recommended /home/sprite/.zshrc
