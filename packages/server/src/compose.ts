@@ -18,7 +18,7 @@ import {
 import { openSqliteStore } from '@sprites/store/sqlite';
 import { DialAgents } from './agents/dial-agents.ts';
 import type { Config } from './config/config.ts';
-import { type Host, openHost } from './host.ts';
+import { type Host, openHost } from './compose-host.ts';
 import { createApp } from './http/app.ts';
 import { createListener } from './http/listener.ts';
 import { parseTarget } from './http/path.ts';
