@@ -1,33 +1,55 @@
+import { closeSync, openSync, writeFileSync } from 'node:fs';
 import koffi from 'koffi';
-import { runTool } from './tool.ts';
+import { hasCode } from './syscall.ts';
 
-export type NetnsSetup = {
-  /** values below /proc/sys/net by path, e.g. `ipv4/ip_unprivileged_port_start`; missing or read-only ones are skipped */
-  readonly sysctls: Readonly<Record<string, string>>;
-  /** lines for `ip -batch`, executed after the values are set */
-  readonly batch: readonly string[];
-};
+const cloneNewnet = 0x4000_0000;
 
-// The shell stays in the host's file system: only the network namespace is the target's, so nothing in the
-// target can stand in for a program or a file used here.
-const script = [
-  'for setting do',
-  '  file=/proc/sys/net/$' + '{setting%%=*}',
-  '  [ ! -w "$file" ] || echo "$' + '{setting#*=}" > "$file" || :',
-  'done',
-  'exec ip -b -',
-].join('\n');
+const libc = koffi.load('libc.so.6');
+const setns = libc.func('setns', 'int', ['int', 'int']);
+const unshare = libc.func('unshare', 'int', ['int']);
+const nameToIndex = libc.func('if_nametoindex', 'uint', ['str']);
 
 /** Path by which tools such as `ip` name the network namespace of a process. */
 export function netnsPath(pid: number): string {
   return `/proc/${pid}/ns/net`;
 }
 
-/** Sets kernel values and interfaces in the network namespace of a process, in one go. */
-export async function setUpNetns(pid: number, setup: NetnsSetup, signal?: AbortSignal): Promise<void> {
-  const settings = Object.entries(setup.sysctls).map(([path, value]) => `${path}=${value}`);
-  const argv = ['nsenter', `--net=${netnsPath(pid)}`, 'sh', '-c', script, 'sh', ...settings] as const;
-  await runTool([...argv], { input: `${setup.batch.join('\n')}\n`, signal });
+/**
+ * Does the work with the calling thread in the network namespace of an open file. The work must be synchronous: what it
+ * opens keeps belonging to that namespace, and nothing else of this process ever runs there.
+ */
+export function inNetns<T>(netnsFd: number, work: () => T): T {
+  const own = openSync('/proc/thread-self/ns/net', 'r');
+  try {
+    if (setns(netnsFd, cloneNewnet) !== 0)
+      throw new Error('cannot enter the network namespace; root is needed');
+    try {
+      return work();
+    } finally {
+      // A server that stays behind in a guest's network must not serve another request.
+      if (setns(own, cloneNewnet) !== 0) process.abort();
+    }
+  } finally {
+    closeSync(own);
+  }
+}
+
+/** Sets values below /proc/sys/net of the calling thread's namespace; those this kernel lacks are left out. */
+export function setNetSysctls(values: Readonly<Record<string, string>>): void {
+  for (const [path, value] of Object.entries(values)) {
+    try {
+      writeFileSync(`/proc/sys/net/${path}`, value);
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT')) throw error;
+    }
+  }
+}
+
+/** Number of an interface of the calling thread's namespace. */
+export function interfaceIndex(name: string): number {
+  const index: unknown = nameToIndex(name);
+  if (typeof index === 'number' && index > 0) return index;
+  throw new Error(`there is no interface ${name}`);
 }
 
 /**
@@ -35,9 +57,5 @@ export async function setUpNetns(pid: number, setup: NetnsSetup, signal?: AbortS
  * exist already stay, those of Node's pool included. For tests that must not touch the host's network.
  */
 export function moveToNewNetns(): void {
-  const cloneNewnet = 0x4000_0000;
-  const unshare: unknown = koffi.load('libc.so.6').func('unshare', 'int', ['int']);
-  if (typeof unshare !== 'function' || unshare(cloneNewnet) !== 0) {
-    throw new Error('unshare of the network namespace failed; root is needed');
-  }
+  if (unshare(cloneNewnet) !== 0) throw new Error('unshare of the network namespace failed; root is needed');
 }

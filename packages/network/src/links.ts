@@ -1,4 +1,22 @@
-import { ipBatch, ipBatchForce, listLinkNames, netnsPath, setUpNetns } from '@sprites/linux';
+import { open } from 'node:fs/promises';
+import { constants } from 'node:os';
+import {
+  addAddress,
+  addCable,
+  deleteLink,
+  inNetns,
+  interfaceIndex,
+  listLinkNames,
+  Netlink,
+  NetlinkError,
+  netnsPath,
+  putDefaultRoute,
+  putHostRoute,
+  putNeighbour,
+  setNetSysctls,
+  setUp,
+  setUpWithoutIpv6,
+} from '@sprites/linux';
 import { type AddressPlan, slotAddress, slotDevice, slotOfDevice } from './plan.ts';
 
 /**
@@ -13,43 +31,80 @@ const sysctls = {
   'ipv6/conf/eth0/disable_ipv6': '1',
 };
 
-/** Slots that have an interface of this server on the host. */
-export async function listSlots(plan: AddressPlan, signal?: AbortSignal): Promise<readonly number[]> {
-  const names = await listLinkNames(signal);
-  return names.flatMap((name) => slotOfDevice(plan, name) ?? []);
+/** Interfaces of one server's sprites. Close it when the server ends; the interfaces stay. */
+export class Links {
+  readonly #plan: AddressPlan;
+  readonly #host = new Netlink();
+  // Removing takes the kernel 20 ms, which must not hold up a sprite that starts.
+  readonly #removing = new Netlink();
+
+  constructor(plan: AddressPlan) {
+    this.#plan = plan;
+  }
+
+  /** Slots that have an interface of this server on the host. */
+  async list(signal?: AbortSignal): Promise<readonly number[]> {
+    const names = await listLinkNames(signal);
+    return names.flatMap((name) => slotOfDevice(this.#plan, name) ?? []);
+  }
+
+  /**
+   * Makes the slot's pair of interfaces: one end on the host, the other as `eth0` in the network namespace of the process.
+   * Neighbours are written down on both ends, so no ARP is needed and a sprite cannot answer for others.
+   */
+  async create(slot: number, pid: number): Promise<void> {
+    const { gateway } = this.#plan;
+    const name = slotDevice(this.#plan, slot);
+    const address = slotAddress(this.#plan, slot);
+    const near = { name, mac: macAddress('72', slot) };
+    const far = { name: 'eth0', mac: macAddress('73', slot) };
+    const netns = await open(netnsPath(pid));
+    try {
+      await this.#host.request([addCable(near, far, netns.fd), setUpWithoutIpv6(name)]);
+      const index = interfaceIndex(name);
+      const inside = enter(netns.fd);
+      try {
+        await Promise.all([
+          this.#host.request([putNeighbour(index, address, far.mac), putHostRoute(index, address, gateway)]),
+          inside.netlink.request([
+            setUp('lo'),
+            setUp('eth0'),
+            addAddress(inside.index, address),
+            putNeighbour(inside.index, gateway, near.mac),
+            putDefaultRoute(inside.index, gateway),
+          ]),
+        ]);
+      } finally {
+        inside.netlink.close();
+      }
+    } finally {
+      await netns.close();
+    }
+  }
+
+  /** Removes the interfaces of these slots, where they exist; their other ends go with them. */
+  async remove(slots: readonly number[]): Promise<void> {
+    for (const slot of slots) {
+      try {
+        await this.#removing.request([deleteLink(slotDevice(this.#plan, slot))]);
+      } catch (error) {
+        if (!(error instanceof NetlinkError) || error.errno !== constants.errno.ENODEV) throw error;
+      }
+    }
+  }
+
+  close(): void {
+    this.#host.close();
+    this.#removing.close();
+  }
 }
 
-/**
- * Makes the slot's pair of interfaces: one end on the host, the other as `eth0` in the network namespace of the process.
- * Neighbours are written down on both ends, so no ARP is needed and a sprite cannot answer for others.
- */
-export async function createLink(plan: AddressPlan, slot: number, pid: number): Promise<void> {
-  const device = slotDevice(plan, slot);
-  const address = slotAddress(plan, slot);
-  const host = macAddress('72', slot);
-  const sprite = macAddress('73', slot);
-  await ipBatch([
-    `link add ${device} address ${host} type veth peer name eth0 address ${sprite} netns ${netnsPath(pid)}`,
-    `link set ${device} addrgenmode none`,
-    `link set ${device} up`,
-    `neigh replace ${address} lladdr ${sprite} dev ${device} nud permanent`,
-    `route replace ${address}/32 dev ${device} src ${plan.gateway}`,
-  ]);
-  await setUpNetns(pid, {
-    sysctls,
-    batch: [
-      'link set lo up',
-      `addr add ${address}/32 dev eth0`,
-      'link set eth0 up',
-      `neigh replace ${plan.gateway} lladdr ${host} dev eth0 nud permanent`,
-      `route add default via ${plan.gateway} dev eth0 onlink`,
-    ],
+/** Sets the namespace's kernel values and opens what is needed to configure it from outside. */
+function enter(netnsFd: number): { readonly netlink: Netlink; readonly index: number } {
+  return inNetns(netnsFd, () => {
+    setNetSysctls(sysctls);
+    return { index: interfaceIndex('eth0'), netlink: new Netlink() };
   });
-}
-
-/** Removes the interfaces of these slots, where they exist; their other ends go with them. */
-export async function removeLinks(plan: AddressPlan, slots: readonly number[]): Promise<void> {
-  await ipBatchForce(slots.map((slot) => `link del ${slotDevice(plan, slot)}`));
 }
 
 /** A locally administered address: `02:73:<side>` and the slot. */

@@ -4,22 +4,29 @@ import { releaseRange } from './claim.ts';
 import type { DnsProxy } from './dns/proxy.ts';
 import type { Firewall } from './firewall.ts';
 import { restoreForwarding } from './forwarding.ts';
-import { createLink, listSlots, removeLinks } from './links.ts';
+import type { Links } from './links.ts';
 import type { AddressPlan } from './plan.ts';
 
-type Parts = { readonly plan: AddressPlan; readonly firewall: Firewall; readonly dns: DnsProxy };
+type Parts = {
+  readonly plan: AddressPlan;
+  readonly firewall: Firewall;
+  readonly links: Links;
+  readonly dns: DnsProxy;
+};
 
 /** The network of one server on a Linux host; see `openNetwork`. */
 export class LinuxNetwork implements Network {
   readonly capacity: number;
   readonly #plan: AddressPlan;
   readonly #firewall: Firewall;
+  readonly #links: Links;
   readonly #dns: DnsProxy;
 
-  constructor({ plan, firewall, dns }: Parts) {
+  constructor({ plan, firewall, links, dns }: Parts) {
     this.capacity = plan.capacity;
     this.#plan = plan;
     this.#firewall = firewall;
+    this.#links = links;
     this.#dns = dns;
   }
 
@@ -39,40 +46,39 @@ export class LinuxNetwork implements Network {
 
   async unplug(slot: number): Promise<void> {
     this.#check(slot);
-    await Promise.all([this.#firewall.remove(slot), removeLinks(this.#plan, [slot])]);
+    await Promise.all([this.#firewall.remove(slot), this.#links.remove([slot])]);
   }
 
   /** Also rebuilds the rules of the slots that stay, without cutting a connection. Not to be called while a plug is under way. */
   async repair(slots: ReadonlySet<number>): Promise<void> {
-    const present = await listSlots(this.#plan);
+    const present = await this.#links.list();
     await this.#firewall.replace(present.filter((slot) => slots.has(slot)));
-    await removeLinks(
-      this.#plan,
-      present.filter((slot) => !slots.has(slot)),
-    );
+    await this.#links.remove(present.filter((slot) => !slots.has(slot)));
   }
 
   /** Ends the DNS proxy and helpers of this process. Interfaces and rules stay for the machines that go on running. */
   async close(): Promise<void> {
     await this.#dns.close();
     this.#firewall.close();
+    this.#links.close();
   }
 
   /** Removes everything of this server from the host, and closes. */
   async release(): Promise<void> {
     await this.#dns.close();
-    await removeLinks(this.#plan, await listSlots(this.#plan));
+    await this.#links.remove(await this.#links.list());
     await removeFromHost(this.#plan, this.#firewall);
     this.#firewall.close();
+    this.#links.close();
   }
 
   async #link(slot: number, pid: number): Promise<void> {
     try {
-      await createLink(this.#plan, slot, pid);
+      await this.#links.create(slot, pid);
     } catch {
       // A machine that ended a moment ago, or a server that was killed, may have left the interface: once more without it.
-      await removeLinks(this.#plan, [slot]);
-      await createLink(this.#plan, slot, pid);
+      await this.#links.remove([slot]);
+      await this.#links.create(slot, pid);
     }
   }
 

@@ -6,7 +6,7 @@ import { DnsProxy } from './dns/proxy.ts';
 import { openUpstreams } from './dns/upstreams.ts';
 import { Firewall } from './firewall.ts';
 import { enableForwarding } from './forwarding.ts';
-import { listSlots } from './links.ts';
+import { Links } from './links.ts';
 import { LinuxNetwork, removeFromHost } from './linux-network.ts';
 import type { Log } from './log.ts';
 import { type AddressPlan, planAddresses } from './plan.ts';
@@ -37,17 +37,19 @@ export async function openNetwork(options: NetworkOptions): Promise<LinuxNetwork
   const upstreams = openUpstreams(options.upstreams);
   await claimRange(plan, signal);
   const firewall = new Firewall({ plan, allow }, log);
-  const slots = await listSlots(plan, signal);
+  const links = new Links(plan);
+  const slots = await links.list(signal);
   try {
     await enableForwarding(signal);
     await firewall.replace(slots);
     await warnOfOtherFirewalls(plan, signal, log);
     const dns = await DnsProxy.open({ gateway: plan.gateway, range: plan.range, upstreams, log });
-    return new LinuxNetwork({ plan, firewall, dns });
+    return new LinuxNetwork({ plan, firewall, links, dns });
   } catch (error) {
     // Machines of an earlier run need what is there; without them, nothing may stay behind.
     if (slots.length === 0) await removeFromHost(plan, firewall);
     firewall.close();
+    links.close();
     throw error;
   }
 }
