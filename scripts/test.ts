@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { findLeaks, ownerOf, prepareTestImages } from '@sprites/testkit';
+import { findLeaks, type Owner, ownerOf, prepareTestImages, sweep } from '@sprites/testkit';
 import { ensurePackages, testPackages } from './apt.ts';
 import { build } from './build.ts';
 import { check } from './check.ts';
@@ -98,19 +98,18 @@ async function vitest(project: string, run: Run, extra: Readonly<Record<string, 
 }
 
 async function reportLeaks(run: Run): Promise<number> {
-  const left = [...(await findLeaks({ folders: [run.folder] })), ...(await leaksOfServers(run))];
-  if (left.length > 0) console.log(`The tests left on this host:\n  ${[...new Set(left)].join('\n  ')}`);
-  return left.length > 0 ? 1 : 0;
+  const all = [{ folders: [run.folder] }, ...(await owners(run))];
+  const left = new Set((await Promise.all(all.map(findLeaks))).flat());
+  if (left.size === 0) return 0;
+  console.log(`The tests left on this host:\n  ${[...left].join('\n  ')}`);
+  for (const owner of all) await sweep(owner);
+  return 1;
 }
 
 /** A server that was closed has no data directory any more; of the others the kernel may still hold something. */
-async function leaksOfServers(run: Run): Promise<readonly string[]> {
+async function owners(run: Run): Promise<readonly Owner[]> {
   const names = await readdir(serversFolder(run)).catch(() => []);
-  const perServer = names.map(async (name) => {
-    const folder = path.join(serversFolder(run), name);
-    return await findLeaks(ownerOf(folder));
-  });
-  return (await Promise.all(perServer)).flat();
+  return names.map((name) => ownerOf(path.join(serversFolder(run), name)));
 }
 
 function serversFolder(run: Run): string {

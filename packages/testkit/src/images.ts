@@ -5,6 +5,7 @@ import path from 'node:path';
 
 const root = path.resolve(import.meta.dirname, '../../..');
 const cacheFolder = '/var/cache/sprites-test';
+const keptCharacters = 4000;
 
 /**
  * Makes sure the named images are built, and returns the directory they are in, for the option `imagesDir` of a test server.
@@ -32,7 +33,7 @@ async function hashRecipes(): Promise<string> {
 async function buildOnce(folder: string, name: string): Promise<void> {
   const stamp = path.join(folder, `.${name}-built`);
   if ((await readFile(stamp, 'utf8').catch(() => undefined)) !== undefined) return;
-  console.log(`Building image ${name} for the tests (once; kept in ${folder})`);
+  console.log(`Building image ${name} for the tests (a minute or more; once; kept in ${folder})`);
   // Another run may want the same image at the same time: the lock makes one of them wait, and then find it.
   const child = spawn(
     'flock',
@@ -42,11 +43,15 @@ async function buildOnce(folder: string, name: string): Promise<void> {
       ...[process.execPath, path.join(root, 'packages/server/src/main.ts'), 'image', 'build', name],
       ...['--data-dir', path.join(cacheFolder, 'build'), '--images-dir', folder],
     ],
-    { stdio: ['ignore', 'inherit', 'inherit'] },
+    { stdio: ['ignore', 'ignore', 'pipe'] },
   );
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said = (said + text).slice(-keptCharacters);
+  });
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', resolve);
   });
-  if (code !== 0) throw new Error(`building image ${name} failed with exit code ${code}`);
+  if (code !== 0) throw new Error(`building image ${name} failed with exit code ${code}:\n${said}`);
 }
