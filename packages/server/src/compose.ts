@@ -17,8 +17,8 @@ import {
 } from '@sprites/core';
 import { openSqliteStore } from '@sprites/store/sqlite';
 import { DialAgents } from './agents/dial-agents.ts';
-import type { Config } from './config/config.ts';
 import { type Host, openHost } from './compose-host.ts';
+import type { Config } from './config/config.ts';
 import { createApp } from './http/app.ts';
 import { createListener } from './http/listener.ts';
 import { parseTarget } from './http/path.ts';

@@ -1,6 +1,6 @@
 import { access, realpath } from 'node:fs/promises';
-import type { Config } from '../config/config.ts';
 import { openHost } from '../compose-host.ts';
+import type { Config } from '../config/config.ts';
 import { createLog } from '../log.ts';
 
 /** Stops all sprites of a server that is not running and gives the host back what it held; the data stays. */

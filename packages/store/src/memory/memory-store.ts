@@ -40,7 +40,7 @@ export class MemoryStore implements Store {
   }
 
   async insertSprite(sprite: Omit<SpriteRecord, 'slot'>, capacity: number): Promise<SpriteRecord> {
-    if ((await this.findSprite(sprite.orgId, sprite.name)) !== undefined) {
+    if (this.#visible(sprite.orgId).some((other) => other.name === sprite.name)) {
       throw new SpriteError('sprite_already_exists', `sprite ${sprite.name} already exists`);
     }
     const taken = new Set(this.#sprites.values().map((other) => other.slot));

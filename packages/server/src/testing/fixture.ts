@@ -1,0 +1,128 @@
+import {
+  Changes,
+  type Disks,
+  ensureOrg,
+  type Image,
+  Lifecycle,
+  type LifecycleDeps,
+  type Network,
+  type OrgRecord,
+  type Settings,
+  type SpriteDeps,
+} from '@sprites/core';
+import { MemoryDriver } from '@sprites/drivers/memory';
+import { MemoryStore } from '@sprites/store/memory';
+import { onTestFinished } from 'vitest';
+import { systemClock } from '../system-clock.ts';
+
+export const settings: Settings = {
+  version: '1.2.3',
+  defaultImage: 'minimal',
+  cpus: 2,
+  memoryMb: 1024,
+  storageGb: 10,
+  maxProcesses: 512,
+  maxSprites: 5,
+  wakeTimeoutMs: 200,
+  capacityWaitMs: 0,
+};
+
+const image: Image = {
+  name: 'minimal',
+  digest: 'sha256:aa',
+  file: '/image',
+  sizeBytes: 1,
+  createdAt: '2026-01-01T00:00:00.000Z',
+};
+
+/** Disks that are nothing but names. */
+export class MemoryDisks implements Disks {
+  readonly ids = new Set<string>();
+
+  async create(id: string): Promise<void> {
+    this.ids.add(id);
+  }
+
+  async remove(id: string): Promise<void> {
+    this.ids.delete(id);
+  }
+
+  async list(): Promise<readonly string[]> {
+    return [...this.ids];
+  }
+
+  file(id: string): string {
+    return `/disks/${id}`;
+  }
+
+  async usage(): Promise<{ usedBytes: number; ownBytes: number }> {
+    return { usedBytes: 0, ownBytes: 0 };
+  }
+
+  async space(): Promise<{ freeBytes: number; totalBytes: number }> {
+    return { freeBytes: 1, totalBytes: 2 };
+  }
+}
+
+/** A network that notes which slots are plugged. */
+export class MemoryNetwork implements Network {
+  readonly capacity = 100;
+  readonly plugged = new Set<number>();
+
+  resolvConf(): string {
+    return 'nameserver 192.0.2.1\n';
+  }
+
+  async plug(slot: number): Promise<void> {
+    this.plugged.add(slot);
+  }
+
+  async unplug(slot: number): Promise<void> {
+    this.plugged.delete(slot);
+  }
+
+  async repair(slots: ReadonlySet<number>): Promise<void> {
+    for (const slot of this.plugged) if (!slots.has(slot)) this.plugged.delete(slot);
+  }
+}
+
+/** The core on implementations in memory, with one org. */
+export type Fixture = {
+  readonly deps: SpriteDeps & { readonly driver: MemoryDriver; readonly store: MemoryStore };
+  readonly disks: MemoryDisks;
+  readonly network: MemoryNetwork;
+  readonly org: OrgRecord;
+  readonly signal: AbortSignal;
+};
+
+/** Makes the core of a server for one test; with `base`, one that finds what another left. */
+export async function fixture(
+  change: Partial<Settings> = {},
+  base: Partial<Pick<LifecycleDeps, 'agents'>> & { readonly left?: Fixture } = {},
+): Promise<Fixture> {
+  const driver = base.left?.deps.driver ?? new MemoryDriver();
+  const store = base.left?.deps.store ?? new MemoryStore();
+  const disks = base.left?.disks ?? new MemoryDisks();
+  const network = base.left?.network ?? new MemoryNetwork();
+  const ignore = (): void => {};
+  const core = {
+    store,
+    disks,
+    images: {
+      find: async (name: string) => ([image.name, image.digest].includes(name) ? image : undefined),
+      list: async () => [image],
+    },
+    driver,
+    network,
+    agents: base.agents ?? { health: async () => ({ version: '1.2.3' }) },
+    clock: systemClock,
+    changes: new Changes(),
+    settings: { ...settings, ...change },
+    log: { debug: ignore, info: ignore, warn: ignore, error: ignore },
+  };
+  const lifecycle = new Lifecycle(core);
+  onTestFinished(() => lifecycle.close());
+  const org = await ensureOrg({ store, clock: systemClock }, 'personal');
+  const signal = new AbortController().signal;
+  return { deps: { ...core, lifecycle }, disks, network, org, signal };
+}
