@@ -86,7 +86,7 @@ function mayImport(from: Workspace, target: string, file: string): boolean {
 }
 
 function isTest(file: string): boolean {
-  return /\.test\.ts$|\/rolldown\.config\.ts$/.test(file);
+  return /\.test\.ts$|\/testing\/|\/rolldown\.config\.ts$/.test(file);
 }
 
 async function readImports(workspaces: readonly Workspace[]): Promise<readonly Import[]> {
