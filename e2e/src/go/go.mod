@@ -1,0 +1,3 @@
+module sprites.example/e2e
+
+go 1.22
