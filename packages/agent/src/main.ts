@@ -1,0 +1,33 @@
+import { mkdirSync } from 'node:fs';
+import { type AgentConfig, MachineFile, parseConfig } from './config.ts';
+import { createAgentServer } from './http/server.ts';
+import { findOwnUser, findUser } from './kernel/user.ts';
+import { SessionTable } from './sessions/session-table.ts';
+
+start(parseConfig(process.argv.slice(2)));
+
+/** Runs until the process is killed: PID 1 starts the agent and ends with it. */
+function start(config: AgentConfig): void {
+  // One connection's failure must not end everybody's commands.
+  process.on('uncaughtException', (error) => console.error('uncaught:', error));
+  process.on('unhandledRejection', (error) => console.error('unhandled:', error));
+  prepareSessionDir(config.sessionDir);
+  const machine = new MachineFile(config.machineFile);
+  const sessions = new SessionTable({
+    logDirectory: config.sessionDir,
+    logBytes: config.sessionLogBytes,
+    findUser: () => findUser(config.user) ?? findOwnUser(),
+    readEnvironment: () => machine.read().environment,
+  });
+  createAgentServer({ sessions, machine }).listen(config.listen, () => console.error('agent ready'));
+}
+
+/** Output files are unlinked as soon as they are open, so there is nothing of an earlier agent to clean up. */
+function prepareSessionDir(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    // A full or broken disk costs long replays, not the way into the sprite.
+    console.error('no directory for session output:', error);
+  }
+}

@@ -1,0 +1,97 @@
+import { SpriteError } from '@sprites/contract/errors';
+import type { ExecCommand } from '@sprites/contract/exec';
+import { ChildExits } from '../kernel/child-exits.ts';
+import type { User } from '../kernel/user.ts';
+import { OutputLog } from './output-log.ts';
+import { Session } from './session.ts';
+import { startProcess } from './start-process.ts';
+
+/** Ended sessions whose ids are remembered, so that a late kill is told so and hits no other session. */
+const largestEndedCount = 4096;
+/** larger than any pid of Linux */
+const firstFreeNumber = 4_194_305;
+
+export type SessionTableOptions = {
+  /** where output of sessions is kept while they live */
+  readonly logDirectory: string;
+  /** output kept per session */
+  readonly logBytes: number;
+  readonly findUser: () => User;
+  readonly readEnvironment: () => Readonly<Record<string, string>>;
+};
+
+/** All sessions of the sprite: the live ones, and the ids of those that ended not long ago. */
+export class SessionTable {
+  readonly #options: SessionTableOptions;
+  readonly #live = new Map<string, Session>();
+  readonly #ended = new Set<string>();
+  readonly #exits = new ChildExits();
+  #nextNumber = firstFreeNumber;
+  #lastActivityMs = Date.now();
+
+  constructor(options: SessionTableOptions) {
+    this.#options = options;
+  }
+
+  /** Starts a command; one that cannot be started becomes a session that says why and ends. Never throws. */
+  start(command: ExecCommand): Session {
+    const { findUser, readEnvironment, logDirectory, logBytes } = this.#options;
+    const process = startProcess(command, { user: findUser(), environment: readEnvironment() });
+    const id = this.#pickId(process.type === 'started' ? process.pid : undefined);
+    const session = new Session({
+      id,
+      command,
+      process,
+      log: new OutputLog({ directory: logDirectory, capacityBytes: logBytes }),
+      onFinish: () => this.#forget(session),
+    });
+    this.#live.set(id, session);
+    if (process.type === 'started') this.#exits.watch(process.pid, (code) => session.exited(code));
+    return session;
+  }
+
+  /** The live session of that id. Throws `session_not_found`, also for one that has ended. */
+  get(id: string): Session {
+    const session = this.#live.get(id);
+    if (session === undefined)
+      throw new SpriteError('session_not_found', `session not found: ${id.slice(0, 80)}`);
+    return session;
+  }
+
+  /** Like `get`, but throws `session_exited` for a session that has ended. */
+  getToKill(id: string): Session {
+    const session = this.#live.get(id);
+    if (this.#ended.has(id) || session?.exitCode !== undefined) {
+      throw new SpriteError('session_exited', `session ${id} has already exited`);
+    }
+    return session ?? this.get(id);
+  }
+
+  /** Live sessions, oldest first. */
+  list(): readonly Session[] {
+    return [...this.#live.values()];
+  }
+
+  /** When a session, also one that has ended, last had input or output. */
+  lastActivityMs(): number {
+    return this.list().reduce(
+      (latest, session) => Math.max(latest, session.lastActivityMs),
+      this.#lastActivityMs,
+    );
+  }
+
+  #pickId(pid: number | undefined): string {
+    const id = String(pid);
+    if (pid !== undefined && !this.#live.has(id) && !this.#ended.has(id)) return id;
+    return String(this.#nextNumber++);
+  }
+
+  #forget(session: Session): void {
+    this.#live.delete(session.id);
+    this.#ended.add(session.id);
+    this.#lastActivityMs = Date.now();
+    if (this.#ended.size <= largestEndedCount) return;
+    const [oldest] = this.#ended;
+    if (oldest !== undefined) this.#ended.delete(oldest);
+  }
+}

@@ -1,0 +1,96 @@
+import type { Duplex } from 'node:stream';
+import { SpriteError } from '@sprites/contract/errors';
+import {
+  type ExecFields,
+  formatControlAnswer,
+  formatExitMessage,
+  parseExecRequest,
+  parseOpStart,
+  toExecFields,
+} from '@sprites/contract/exec';
+import { refusalCodes } from '../sessions/executable.ts';
+import type { SessionTable } from '../sessions/session-table.ts';
+import { ExecClient, type InputDialect } from './exec-client.ts';
+import { joinAsGuest, joinAsOwner } from './join-session.ts';
+import { WebSocket } from './web-socket.ts';
+
+/** An op.start carries the whole command line and environment. */
+const largestTextBytes = 4 * 1024 * 1024;
+
+/** One control connection: exec operations one after another. Spec section 8. */
+export class ControlSocket {
+  readonly #sessions: SessionTable;
+  readonly #socket: WebSocket;
+  #client: ExecClient | undefined;
+
+  constructor(socket: Duplex, sessions: SessionTable) {
+    this.#sessions = sessions;
+    this.#socket = new WebSocket(
+      socket,
+      {
+        onBinary: (piece, first, last) => this.#client?.takeBinary(piece, first, last),
+        onText: (text) => this.#takeText(text),
+        onSent: () => this.#client?.sent(),
+        onClosed: () => this.#client?.leave(),
+      },
+      largestTextBytes,
+    );
+  }
+
+  /** Begins an exec as if the client had sent an op.start. Operations other than exec are answered by op.error. */
+  begin(op: string, fields: ExecFields): void {
+    this.#guard(() => {
+      if (this.#client !== undefined)
+        throw new SpriteError('invalid_request', 'an operation is already running');
+      if (op !== 'exec')
+        throw new SpriteError('not_supported', `unknown operation ${JSON.stringify(op.slice(0, 40))}`);
+      this.#exec(fields, isGo(fields) ? 'bare' : 'ids-or-json');
+    }, isGo(fields));
+  }
+
+  #takeText(text: string): void {
+    this.#guard(() => {
+      const start = parseOpStart(text);
+      if (start !== undefined) this.begin(start.op, toExecFields(start.args));
+      else this.#client?.takeText(text);
+    });
+  }
+
+  #exec(fields: ExecFields, dialect: InputDialect): void {
+    const request = parseExecRequest(fields);
+    const attached = request.type === 'attach';
+    const session = attached ? this.#sessions.get(request.attach.id) : this.#sessions.start(request.command);
+    const client = new ExecClient(session, this.#socket, {
+      dialect,
+      attached,
+      onFinished: (code) => this.#complete(code),
+    });
+    this.#client = client;
+    if (attached) joinAsGuest(session, client, this.#socket, request.attach);
+    else joinAsOwner(session, client, this.#socket);
+  }
+
+  #complete(exitCode: number): void {
+    this.#client = undefined;
+    this.#socket.sendText(formatControlAnswer({ type: 'op.complete', args: { exitCode } }));
+    this.#socket.resume();
+  }
+
+  /** What the client asked for wrongly ends the operation, not the connection. */
+  #guard(action: () => void, needsExit = false): void {
+    try {
+      action();
+    } catch (error) {
+      if (!(error instanceof SpriteError)) throw error;
+      // Go does not know op.error and would wait for ever.
+      if (needsExit && this.#client === undefined)
+        this.#socket.sendJson(formatExitMessage(refusalCodes.cannotExecute));
+      this.#socket.sendText(formatControlAnswer({ type: 'op.error', args: { error: error.message } }));
+    }
+  }
+}
+
+/** Only Go names the program apart from its arguments, and only Go sends input without a stream id. */
+function isGo(fields: ExecFields): boolean {
+  return fields.getAll('path').length > 0;
+}
