@@ -11,3 +11,4 @@ link @anthropic-ai/claude-code claude claude
 link bun bin/bun bun
 link bun bin/bun bunx
 link deno deno deno
+chown -R sprite:sprite "$modules"

@@ -8,7 +8,7 @@ chmod 0440 /etc/sudoers.d/90-sprite
 # One environment for execs (/etc/environment) and for login shells (/etc/profile.d).
 home=/home/sprite
 cat >>/etc/environment <<END
-PATH=$home/.local/bin:$home/.npm-global/bin:$home/go/bin:$home/.cargo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+PATH=$home/.local/bin:$home/go/bin:$home/.cargo/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 LANG=C.UTF-8
 END
 cat >/etc/profile.d/sprite.sh <<'END'

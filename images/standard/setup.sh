@@ -12,11 +12,11 @@ for package in /usr/local/lib/node_modules/node-linux-*; do
   rm -rf "$package"
 done
 
-# `npm install -g` works as user sprite without flags.
-echo 'prefix=/home/sprite/.npm-global' >/home/sprite/.npmrc
-chown sprite:sprite /home/sprite/.npmrc
-install -d -o sprite -g sprite -m 0755 /home/sprite/.npm-global /home/sprite/.npm-global/bin \
-  /home/sprite/.npm-global/lib
+# `npm install -g` works as user sprite without flags. A prefix in ~/.npmrc would do so too, but breaks `sudo npm`
+# and nvm.
+mkdir -p /usr/local/etc /usr/local/share/man
+chown sprite:sprite /usr/local/bin /usr/local/etc /usr/local/lib /usr/local/share /usr/local/share/man
+chown -R sprite:sprite /usr/local/lib/node_modules
 
 ln -sf /usr/bin/fdfind /usr/local/bin/fd
 update-alternatives --quiet --set editor /bin/nano

@@ -46,6 +46,7 @@ export function trustScript(extraCa: ExtraCa): string {
     (certificate, index) =>
       `cat >/usr/local/share/ca-certificates/sprites-extra-${index + 1}.crt <<'END'\n${certificate}END\n`,
   );
+  const names = Object.keys(trustEnvironment);
   const variables = Object.entries(trustEnvironment).map(([name, value]) => `${name}=${value}\n`);
   return [
     ...files,
@@ -53,6 +54,8 @@ export function trustScript(extraCa: ExtraCa): string {
     `cat >>/etc/environment <<'END'\n`,
     ...variables,
     'END\n',
+    `echo 'Defaults env_keep += "${names.join(' ')}"' >/etc/sudoers.d/91-sprite-trust\n`,
+    'chmod 0440 /etc/sudoers.d/91-sprite-trust\n',
   ].join('');
 }
 
