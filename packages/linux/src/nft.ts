@@ -1,4 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { runTool } from './tool.ts';
 
 const errorLimitBytes = 64 * 1024;
@@ -107,8 +109,6 @@ export class Nft {
     child.stdin.on('error', () => undefined);
     child.stdout.resume();
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => this.#hear(chunk));
-    // The process must not keep the server alive by itself.
-    child.unref();
     this.#process = child;
     return child;
   }
@@ -125,6 +125,29 @@ export class Nft {
       waiting.reject(new NftError(`nft refused a change: ${errors.slice(0, 1000)}`));
     else waiting.resolve();
   }
+}
+
+/**
+ * Calls back whenever the table of family `inet` has been deleted, also by a flush of the whole ruleset or as part of its
+ * replacement. Resolves with a function that ends the watch; a watch that ends by itself calls `onEnd`.
+ */
+export async function watchNftTable(
+  table: string,
+  onDelete: () => void,
+  onEnd: () => void,
+): Promise<() => void> {
+  // Unlike `nft -i`, a monitor does not notice that its reader is gone, so the kernel ends it with this process.
+  const argv = ['--pdeathsig', 'KILL', 'nft', 'monitor', 'destroy', 'tables'];
+  const child = spawn('setpriv', argv, { stdio: ['ignore', 'pipe', 'ignore'] });
+  await once(child, 'spawn');
+  child.on('close', onEnd);
+  createInterface(child.stdout).on('line', (line) => {
+    if (line === `delete table inet ${table}`) onDelete();
+  });
+  return () => {
+    child.off('close', onEnd);
+    child.kill('SIGKILL');
+  };
 }
 
 function nftObjects(output: unknown, kind: string): readonly Record<string, unknown>[] {

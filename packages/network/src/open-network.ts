@@ -42,6 +42,7 @@ export async function openNetwork(options: NetworkOptions): Promise<LinuxNetwork
   try {
     await enableForwarding(signal);
     await firewall.replace(slots);
+    await firewall.watch();
     await warnOfOtherFirewalls(plan, signal, log);
     const dns = await DnsProxy.open({ gateway: plan.gateway, range: plan.range, upstreams, log });
     return new LinuxNetwork({ plan, firewall, links, dns });
