@@ -23,6 +23,3 @@ export type SocketAddress = {
   readonly token: string;
   readonly signal?: AbortSignal | undefined;
 };
-
-/** Opens a socket. A refusal is an APIError, an unreachable server a ConnectionError. */
-export type OpenSocket = (address: SocketAddress, handlers: SocketHandlers) => Promise<Socket>;

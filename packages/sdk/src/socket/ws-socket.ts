@@ -14,7 +14,7 @@ const pingIntervalMs = 15_000;
 const silenceLimitMs = 45_000;
 
 /**
- * Opens a WebSocket with the `ws` package. Node's own WebSocket is not used: it hides the answer of a refused upgrade,
+ * Opens a WebSocket with the `ws` package. A refusal is an APIError, an unreachable server a ConnectionError. Node's own WebSocket is not used: it hides the answer of a refused upgrade,
  * cannot be paused, and carries output a third slower.
  */
 export function openWsSocket(address: SocketAddress, handlers: SocketHandlers): Promise<Socket> {
