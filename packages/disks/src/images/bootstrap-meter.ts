@@ -4,7 +4,7 @@ const stepsPerPackage = 3;
 const guessedPackagesEach = 5;
 
 const verbs: readonly (readonly [pattern: RegExp, text: string])[] = [
-  [/^Get:\d+ \S+ \S+ \S+ (?!Packages)(\S+) /, 'downloading'],
+  [/^Get:\d+ \S+ \S+ \S+ ([a-z0-9][a-z0-9+.-]+) /, 'downloading'],
   [/^Unpacking (\S+)/, 'unpacking'],
   [/^Setting up (\S+)/, 'setting up'],
 ];
