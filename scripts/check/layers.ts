@@ -14,7 +14,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   '@sprites/disks': ['contract', 'core', 'linux'],
   '@sprites/drivers': ['contract', 'core', 'linux'],
   '@sprites/network': ['contract', 'core', 'linux'],
-  '@sprites/server': ['contract', 'core', 'store', 'disks', 'drivers', 'network'],
+  '@sprites/server': ['agent', 'contract', 'core', 'store', 'disks', 'drivers', 'network'],
   '@sprites/agent': ['contract'],
   '@sprites/sdk': ['contract'],
   '@sprites/cli': ['contract', 'sdk'],

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
+import { bundlePath, nodeFlags } from '@sprites/agent';
 import type { HostInfo } from '@sprites/contract';
 import { type ImageLibrary, openImages } from '@sprites/disks/images';
 import { lockDataDir, openReflinkDisks, type ReflinkDisks, releasePool } from '@sprites/disks/reflink';
@@ -31,8 +31,6 @@ export type HostOptions = {
   readonly signal: AbortSignal;
 };
 
-const fromHere = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-
 /** Opens what the server needs of this host. Throws with the remedy when another server has it or something is missing. */
 export async function openHost({ config, dataDir, log, signal }: HostOptions): Promise<Host> {
   await using stack = new AsyncDisposableStack();
@@ -44,8 +42,8 @@ export async function openHost({ config, dataDir, log, signal }: HostOptions): P
   const agent = await createAgentRuntime({
     dataDir,
     nodeBinary: process.execPath,
-    agentBundle: fromHere('../../agent/dist/agent.js'),
-    ptyAddon: fromHere('../../agent/dist/pty.node'),
+    agentBundle: bundlePath,
+    agentArgs: nodeFlags,
   });
   const driver = await openOciDriver({
     runDir: await runDirOf(dataDir),

@@ -24,15 +24,14 @@ export type AgentRuntimeOptions = {
   readonly nodeBinary: string;
   /** the bundled agent, one file */
   readonly agentBundle: string;
-  readonly ptyAddon: string;
   readonly agentArgs?: readonly string[];
   /** a statically linked tini */
   readonly tini?: string;
 };
 
 /**
- * Builds `<dataDir>/agent/<hash>/` unless it is there: node, the dynamic loader and libraries it needs, tini, the agent
- * and its terminal addon. It appears whole or not at all, and is never changed afterwards, so that machines can go on
+ * Builds `<dataDir>/agent/<hash>/` unless it is there: node, the dynamic loader and libraries it needs, tini and the
+ * agent. It appears whole or not at all, and is never changed afterwards, so that machines can go on
  * using it while a later version has a directory of its own.
  */
 export async function createAgentRuntime(options: AgentRuntimeOptions): Promise<AgentRuntime> {
@@ -65,14 +64,13 @@ async function listFiles(options: AgentRuntimeOptions): Promise<ReadonlyMap<stri
   if (!(await exists(tini))) {
     throw new SpriteError('unavailable', `${basename(tini)} is not installed; install the package tini`);
   }
-  const { loader, libraries } = await findLibraries([options.nodeBinary, options.ptyAddon]);
+  const { loader, libraries } = await findLibraries([options.nodeBinary]);
   return new Map([
     ['node', options.nodeBinary],
     ['ld.so', loader],
     ...libraries.map((path): [string, string] => [`lib/${basename(path)}`, path]),
     ['tini', tini],
     ['agent.js', options.agentBundle],
-    ['pty.node', options.ptyAddon],
   ]);
 }
 

@@ -20,23 +20,30 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Clock, MachineSpec } from '@sprites/core';
-import { createAgentRuntime } from './agent-runtime.ts';
+import { type AgentRuntime, createAgentRuntime } from './agent-runtime.ts';
 import { type OciDriver, openOciDriver } from './driver.ts';
 import type { RuntimeName } from './runtime.ts';
 
 const run = promisify(execFile);
 const resolveModule = createRequire(import.meta.url).resolve;
 
-/** A whole small world for the driver: an image of a few host programs, a disk, and an agent that runs what it is sent. */
-export type OciFixture = AsyncDisposable & {
+/** What all machines of a test file can share: an image of a few host programs and an agent that runs what it is sent. */
+export type OciWorld = AsyncDisposable & {
   readonly dir: string;
+  readonly agent: AgentRuntime;
+  readonly imageFile: string;
+  readonly imageDigest: string;
+};
+
+/** A driver with a run directory of its own and new disks. */
+export type OciFixture = AsyncDisposable & {
   readonly runDir: string;
   readonly driver: OciDriver;
   /** A second driver over the same machines, as a restarted server has it. */
   reopen(): Promise<OciDriver>;
   /** A spec for sprite number `n` with a new disk, made on first use. */
   spec(n: number): Promise<MachineSpec>;
-  /** Runs the body of an async function as root inside the machine; `sh(command)` and `koffi` are in scope. */
+  /** Runs the body of an async function as root inside the machine; `sh(command)`, `koffi()` and `require` are in scope. */
   evaluate(spriteId: string, body: string): Promise<unknown>;
 };
 
@@ -68,10 +75,9 @@ const systemClock: Clock = {
   sleep: (ms, signal) => sleep(ms, undefined, signal === undefined ? {} : { signal }),
 };
 
-/** Makes the fixture; disposing of it stops every machine and removes everything. */
-export async function createOciFixture(runtime: RuntimeName = 'runc'): Promise<OciFixture> {
+/** Builds image and agent runtime in a temporary directory. */
+export async function createOciWorld(): Promise<OciWorld> {
   const dir = await mkdtemp(join(tmpdir(), 'sprites-oci-'));
-  const runDir = await mkdtemp('/run/sprites-test-');
   const agentBundle = join(dir, 'agent.js');
   await writeFile(agentBundle, agentSource);
   const [agent, imageFile] = await Promise.all([
@@ -86,11 +92,25 @@ export async function createOciFixture(runtime: RuntimeName = 'runc'): Promise<O
   const imageDigest = `sha256:${createHash('sha256')
     .update(await readFile(imageFile))
     .digest('hex')}`;
+  const remove = (): Promise<void> => rm(dir, { recursive: true, force: true });
+  return { dir, agent, imageFile, imageDigest, [Symbol.asyncDispose]: remove };
+}
+
+/** Opens a driver; disposing of the fixture stops its machines and removes their disks. */
+export async function createOciFixture(world: OciWorld, runtime: RuntimeName = 'runc'): Promise<OciFixture> {
+  const runDir = await mkdtemp('/run/sprites-test-');
+  const disks = await mkdtemp(join(world.dir, 'disks-'));
   const open = (): Promise<OciDriver> =>
-    openOciDriver({ runDir, agent, runtime, version: '0.0.0', clock: systemClock, uidBase: 0x7f00_0000 });
+    openOciDriver({
+      runDir,
+      agent: world.agent,
+      runtime,
+      version: '0.0.0',
+      clock: systemClock,
+      uidBase: 0x7f00_0000,
+    });
   const driver = await open();
   return {
-    dir,
     runDir,
     driver,
     reopen: open,
@@ -99,9 +119,9 @@ export async function createOciFixture(runtime: RuntimeName = 'runc'): Promise<O
       incarnation: 1,
       hostname: `box-${n}`,
       slot: n,
-      diskFile: await ensureDisk(join(dir, `disk${n}.ext4`)),
-      imageFile,
-      imageDigest,
+      diskFile: await ensureDisk(join(disks, `disk${n}.ext4`)),
+      imageFile: world.imageFile,
+      imageDigest: world.imageDigest,
       limits: { cpus: 1, memoryBytes: 512 * 1024 * 1024, maxProcesses: 200 },
       environment: { GREETING: 'hello' },
       resolvConf: 'nameserver 192.0.2.1\n',
@@ -109,7 +129,7 @@ export async function createOciFixture(runtime: RuntimeName = 'runc'): Promise<O
     evaluate: async (spriteId, body) => post(await driver.dial(spriteId, AbortSignal.timeout(5000)), body),
     [Symbol.asyncDispose]: async () => {
       await driver.release();
-      await rm(dir, { recursive: true, force: true });
+      await rm(disks, { recursive: true, force: true });
     },
   };
 }
@@ -159,14 +179,6 @@ async function copyProgram(tree: string, name: string): Promise<void> {
     await mkdir(dirname(target), { recursive: true });
     await cp(await realpath(library), target);
   }
-}
-
-async function findAddon(packageName: string): Promise<string> {
-  const dir = dirname(resolveModule(`${packageName}/package.json`));
-  const files = await readdir(dir, { recursive: true });
-  const addon = files.find((file) => file.endsWith('pty.node'));
-  if (addon === undefined) throw new Error(`${packageName} has no pty.node`);
-  return join(dir, addon);
 }
 
 function post(socket: Socket, body: string): Promise<unknown> {
