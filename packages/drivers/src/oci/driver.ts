@@ -30,6 +30,8 @@ export type OciDriverOptions = {
   /** version of this server, told to the agent */
   readonly version: string;
   readonly clock: Clock;
+  /** further members of the facts each agent reads, see the agent's settings */
+  readonly agentSettings?: Readonly<Record<string, unknown>>;
   /** host id of slot 0's root; slot n has the 65536 ids from `uidBase + n * 65536` */
   readonly uidBase?: number;
 };
@@ -213,6 +215,7 @@ export class OciDriver implements Driver<Socket> {
       incarnation: spec.incarnation,
       environment: spec.environment,
       version: this.#options.version,
+      ...this.#options.agentSettings,
     });
   }
 

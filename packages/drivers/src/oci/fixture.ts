@@ -5,7 +5,6 @@ import {
   mkdir,
   mkdtemp,
   open,
-  readdir,
   readFile,
   realpath,
   rm,
@@ -85,7 +84,6 @@ export async function createOciWorld(): Promise<OciWorld> {
       dataDir: dir,
       nodeBinary: process.execPath,
       agentBundle,
-      ptyAddon: await findAddon('@lydell/node-pty-linux-x64'),
     }),
     buildImage(dir),
   ]);

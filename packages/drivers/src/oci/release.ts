@@ -3,6 +3,7 @@ import type { Clock } from '@sprites/core';
 import { Cgroup, type CgroupLayout, hasCode, isAttached, unmount } from '@sprites/linux';
 import { readState } from './machine-state.ts';
 import type { MachineDir, RunDir } from './run-dir.ts';
+import { settleAll } from './settle.ts';
 
 export type ReleaseDeps = { readonly cgroups: CgroupLayout; readonly clock: Clock };
 
@@ -19,12 +20,14 @@ export async function release({ cgroups, clock }: ReleaseDeps, machine: MachineD
   const state = await readState(machine);
   await cgroup.kill();
   await cgroup.waitEmpty(AbortSignal.timeout(endTimeoutMs));
-  await Promise.all([
+  const unmounted = unmountAll(clock, machine);
+  await settleAll(
     retryBusy(clock, () => cgroup.remove()),
     rm(machine.runtimeState, { recursive: true, force: true }),
-    unmountAll(clock, machine),
-  ]);
-  if (state !== undefined) await waitDetached(clock, state.diskFile);
+    unmounted,
+  );
+  if (state !== undefined && (await unmounted).includes(machine.disk))
+    await waitDetached(clock, state.diskFile);
   for (const file of [...machine.files, `${machine.state}.new`]) await ignoreMissing(unlink(file));
   for (const dir of machine.mountPoints) await ignoreMissing(rmdir(dir));
   await ignoreMissing(rmdir(machine.path));
@@ -47,11 +50,14 @@ export async function killStrayRuntimes(runDir: RunDir): Promise<void> {
   }
 }
 
-async function unmountAll(clock: Clock, machine: MachineDir): Promise<void> {
+/** Answers where something was mounted. */
+async function unmountAll(clock: Clock, machine: MachineDir): Promise<readonly string[]> {
+  const found: string[] = [];
   for (const target of machine.mountPoints) {
     // EBUSY passes: another process may be looking, or the kernel is still taking the machine's namespaces apart
-    while (await retryBusy(clock, () => unmount(target)));
+    while (await retryBusy(clock, () => unmount(target))) found.push(target);
   }
+  return found;
 }
 
 /** The kernel takes the machine's mount namespace apart on its own time; the disk is ours again only after that. */

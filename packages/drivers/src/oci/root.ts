@@ -1,7 +1,16 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { SpriteError } from '@sprites/contract';
 import type { MachineSpec } from '@sprites/core';
-import { attachLoop, bindIdmapped, hasCode, mount, openUserNamespace, unmount } from '@sprites/linux';
+import {
+  attachLoop,
+  bindIdmapped,
+  hasCode,
+  type LoopDevice,
+  mount,
+  openUserNamespace,
+  unmount,
+} from '@sprites/linux';
 import { idsPerMachine } from './bundle.ts';
 import type { MachineDir } from './run-dir.ts';
 import { settleAll } from './settle.ts';
@@ -55,7 +64,7 @@ async function mountOverlay(machine: MachineDir, image: string, namespaceFd: num
  */
 async function mountDisk(file: string, target: string): Promise<void> {
   await mkdir(target, { mode: 0o700 });
-  await using device = await attachLoop({ file });
+  await using device = await attachDisk(file);
   await mount({
     source: device.path,
     target,
@@ -64,6 +73,15 @@ async function mountDisk(file: string, target: string): Promise<void> {
     data: 'discard,errors=remount-ro',
   });
   for (const name of ['upper', 'work']) await makeDirectory(join(target, name));
+}
+
+async function attachDisk(file: string): Promise<LoopDevice> {
+  try {
+    return await attachLoop({ file });
+  } catch (cause) {
+    if (!hasCode(cause, 'EAGAIN')) throw cause;
+    throw new SpriteError('wake_failed', 'the disk is in use by another machine', { cause });
+  }
 }
 
 async function makeDirectory(path: string): Promise<void> {

@@ -1,0 +1,135 @@
+import type { Destroyable, Driver, MachineSpec } from '@sprites/core';
+import { describe, expect, it } from 'vitest';
+
+/** A driver under test and what it needs to boot. */
+export type DriverFixture = AsyncDisposable & {
+  readonly driver: Driver<Destroyable>;
+  /** A spec for sprite number `n`, whose disk stays the same. */
+  spec(n: number): Promise<MachineSpec>;
+  /** Ends the machine from within. */
+  die(spriteId: string): Promise<void>;
+};
+
+const plugNothing = async (): Promise<void> => undefined;
+const within = (ms: number): AbortSignal => AbortSignal.timeout(ms);
+
+/** What every driver promises. */
+export function describeDriver(name: string, createFixture: () => Promise<DriverFixture>): void {
+  describe(`${name} as a driver`, () => {
+    describeStart(createFixture);
+    describeEnd(createFixture);
+  });
+}
+
+function describeStart(createFixture: () => Promise<DriverFixture>): void {
+  it('boots a machine that can be dialled and is listed', async () => {
+    await using f = await createFixture();
+    const spec = await f.spec(1);
+    await f.driver.start({ ...spec, incarnation: 7 }, plugNothing, within(20_000));
+    expect(await f.driver.list()).toEqual([{ spriteId: spec.spriteId, incarnation: 7 }]);
+    (await f.driver.dial(spec.spriteId, within(5000))).destroy();
+  });
+
+  it('plugs once, with a living process, before start resolves', async () => {
+    await using f = await createFixture();
+    const targets: number[] = [];
+    const plug = async ({ pid }: { pid: number }): Promise<void> => {
+      process.kill(pid, 0);
+      targets.push(pid);
+    };
+    await f.driver.start(await f.spec(1), plug, within(20_000));
+    expect(targets).toHaveLength(1);
+  });
+
+  it('refuses a second machine of the same sprite and keeps the first', async () => {
+    await using f = await createFixture();
+    const spec = await f.spec(1);
+    await f.driver.start(spec, plugNothing, within(20_000));
+    await expect(f.driver.start(spec, plugNothing, within(20_000))).rejects.toMatchObject({
+      code: 'unavailable',
+    });
+    expect(await f.driver.list()).toHaveLength(1);
+  });
+
+  it('leaves nothing when the plug fails, and can start again', async () => {
+    await using f = await createFixture();
+    const spec = await f.spec(1);
+    const failing = f.driver.start(spec, () => Promise.reject(new Error('no plug')), within(20_000));
+    await expect(failing).rejects.toThrow('no plug');
+    expect(await f.driver.list()).toEqual([]);
+    await f.driver.start(spec, plugNothing, within(20_000));
+  });
+
+  it('leaves nothing when it is aborted', async () => {
+    await using f = await createFixture();
+    const spec = await f.spec(1);
+    const abort = new AbortController();
+    const plug = async (): Promise<void> => abort.abort(new Error('enough'));
+    await expect(f.driver.start(spec, plug, abort.signal)).rejects.toThrow('enough');
+    expect(await f.driver.list()).toEqual([]);
+    await expect(f.driver.dial(spec.spriteId, within(1000))).rejects.toMatchObject({
+      code: 'agent_unreachable',
+    });
+  });
+
+  it('runs several machines at once', async () => {
+    await using f = await createFixture();
+    const specs = await Promise.all([f.spec(1), f.spec(2), f.spec(3)]);
+    await Promise.all(specs.map((spec) => f.driver.start(spec, plugNothing, within(30_000))));
+    expect((await f.driver.list()).map((machine) => machine.spriteId).sort()).toEqual(
+      specs.map((spec) => spec.spriteId).sort(),
+    );
+  });
+}
+
+function describeEnd(createFixture: () => Promise<DriverFixture>): void {
+  it('tells when a machine ends by itself, and starts it again', async () => {
+    await using f = await createFixture();
+    const spec = await f.spec(1);
+    await f.driver.start(spec, plugNothing, within(20_000));
+    const exited = f.driver.exited(spec.spriteId, within(10_000));
+    await f.die(spec.spriteId);
+    await exited;
+    expect(await f.driver.list()).toEqual([]);
+    await f.driver.start(spec, plugNothing, within(20_000));
+  });
+
+  it('tells when a machine is stopped', async () => {
+    await using f = await createFixture();
+    const spec = await f.spec(1);
+    await f.driver.start(spec, plugNothing, within(20_000));
+    const exited = f.driver.exited(spec.spriteId, within(10_000));
+    await f.driver.stop(spec.spriteId);
+    await exited;
+    await expect(f.driver.dial(spec.spriteId, within(1000))).rejects.toMatchObject({
+      code: 'agent_unreachable',
+    });
+  });
+
+  it('stops what is not running without complaint', async () => {
+    await using f = await createFixture();
+    const { spriteId } = await f.spec(1);
+    await f.driver.stop(spriteId);
+    await f.driver.stop(spriteId);
+    await f.driver.exited(spriteId, within(1000));
+  });
+
+  it('stops waiting for an end when the signal aborts', async () => {
+    await using f = await createFixture();
+    const spec = await f.spec(1);
+    await f.driver.start(spec, plugNothing, within(20_000));
+    const abort = new AbortController();
+    const exited = f.driver.exited(spec.spriteId, abort.signal);
+    abort.abort(new Error('enough'));
+    await expect(exited).rejects.toThrow('enough');
+    expect(await f.driver.list()).toHaveLength(1);
+  });
+
+  it('leaves running machines alone when it repairs', async () => {
+    await using f = await createFixture();
+    const spec = await f.spec(1);
+    await f.driver.start(spec, plugNothing, within(20_000));
+    await f.driver.repair();
+    expect(await f.driver.list()).toHaveLength(1);
+  });
+}

@@ -1,0 +1,110 @@
+import { Duplex } from 'node:stream';
+import { SpriteError } from '@sprites/contract';
+import type { Driver, Isolation, MachineSpec, PlugTarget, RunningMachine } from '@sprites/core';
+
+/** What a start of a machine in memory does. */
+export type StartPlan =
+  | { readonly type: 'boot' }
+  | { readonly type: 'hang' }
+  | { readonly type: 'fail'; readonly error: Error };
+
+type Machine = RunningMachine & { readonly streams: Set<Duplex>; readonly ended: PromiseWithResolvers<void> };
+
+/** Machines that are nothing but an entry in a map, for tests of what stands above the driver. */
+export class MemoryDriver implements Driver<Duplex> {
+  readonly isolation: Isolation = 'emulated';
+  /** calls in order, e.g. `start sprite_1` */
+  readonly log: string[] = [];
+  readonly #machines = new Map<string, Machine>();
+  readonly #plans: StartPlan[] = [];
+
+  /** Plans the next start that has no plan yet; starts without one boot. */
+  planStart(plan: StartPlan): void {
+    this.#plans.push(plan);
+  }
+
+  /** Ends a machine as if its first process had died. */
+  die(spriteId: string): void {
+    const machine = this.#machines.get(spriteId);
+    this.#machines.delete(spriteId);
+    for (const stream of machine?.streams ?? []) stream.destroy();
+    machine?.ended.resolve();
+  }
+
+  async start(
+    spec: MachineSpec,
+    plug: (target: PlugTarget) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    this.log.push(`start ${spec.spriteId}`);
+    signal.throwIfAborted();
+    if (this.#machines.has(spec.spriteId)) {
+      throw new SpriteError('unavailable', `sprite ${spec.spriteId} has a running machine already`);
+    }
+    const plan = this.#plans.shift() ?? { type: 'boot' };
+    if (plan.type === 'fail') throw plan.error;
+    if (plan.type === 'hang') await aborted(signal);
+    await plug({ type: 'pid', pid: 1 });
+    signal.throwIfAborted();
+    const { spriteId, incarnation } = spec;
+    const machine = {
+      spriteId,
+      incarnation,
+      streams: new Set<Duplex>(),
+      ended: Promise.withResolvers<void>(),
+    };
+    this.#machines.set(spriteId, machine);
+  }
+
+  async stop(spriteId: string): Promise<void> {
+    this.log.push(`stop ${spriteId}`);
+    this.die(spriteId);
+  }
+
+  async list(): Promise<readonly RunningMachine[]> {
+    return [...this.#machines.values()].map(({ spriteId, incarnation }) => ({ spriteId, incarnation }));
+  }
+
+  async repair(): Promise<void> {
+    this.log.push('repair');
+  }
+
+  /** The stream gives back what is written to it. */
+  async dial(spriteId: string, signal: AbortSignal): Promise<Duplex> {
+    signal.throwIfAborted();
+    const machine = this.#machines.get(spriteId);
+    if (machine === undefined) {
+      throw new SpriteError('agent_unreachable', `sprite ${spriteId} has no running machine`);
+    }
+    const stream = createEcho();
+    machine.streams.add(stream);
+    stream.once('close', () => machine.streams.delete(stream));
+    return stream;
+  }
+
+  async exited(spriteId: string, signal: AbortSignal): Promise<void> {
+    const machine = this.#machines.get(spriteId);
+    if (machine !== undefined) await Promise.race([machine.ended.promise, aborted(signal)]);
+  }
+}
+
+function createEcho(): Duplex {
+  return new Duplex({
+    read() {},
+    write(chunk, _encoding, done) {
+      this.push(chunk);
+      done();
+    },
+    final(done) {
+      this.push(null);
+      done();
+    },
+  });
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}
