@@ -44,7 +44,10 @@ async function answer(parts: AgentParts, request: IncomingMessage, response: Ser
   }
   if (path.length === 1 && resource === 'control') throw upgradeRequired(path);
   if (resource !== 'exec' || path.length > 3) throw notFound(path);
-  if (id === undefined) return serveExec(parts, { request, response, query, method });
+  if (id === undefined) {
+    serveExec(parts, { request, response, query, method });
+    return;
+  }
   if (action === undefined) {
     sessions.get(id);
     throw upgradeRequired(path);
@@ -62,7 +65,10 @@ type Exec = {
 };
 
 function serveExec({ sessions }: AgentParts, { request, response, query, method }: Exec): void {
-  if (method === 'POST') return serveHttpExec(request, response, query, sessions);
+  if (method === 'POST') {
+    serveHttpExec(request, response, query, sessions);
+    return;
+  }
   if (method !== 'GET') throw notAllowed(request, ['exec']);
   const list = sessions.list().map((session) => session.toEntry());
   sendJson(response, 200, { sessions: list, count: list.length });
@@ -95,7 +101,8 @@ function serveUpgrade({ sessions, machine }: AgentParts, { request, socket, acce
   if (path.length === 1 && path[0] === 'control') {
     if (!controlForGo && request.headers['user-agent'] === goControlClient) throw notFound(path);
     accept();
-    return serveControl(socket, query, sessions);
+    serveControl(socket, query, sessions);
+    return;
   }
   if (path[0] !== 'exec' || path.length > 2) throw notFound(path);
   serveExecSocket(socket, { sessions, request: parseExecRequest(query, path[1]), ttyExitCloseCode, accept });

@@ -92,10 +92,11 @@ export class Audience {
     if (replay === undefined) return;
     for (;;) {
       const piece = this.#log.read(replay.position, replay.buffer.subarray(headroomBytes));
-      if (piece === undefined) return this.#endReplay(client);
+      if (piece === undefined) break;
       replay.position += piece.length;
       if (!client.output(piece.stream, replay.buffer, headroomBytes, headroomBytes + piece.length)) return;
     }
+    this.#endReplay(client);
   }
 
   #endReplay(client: SessionClient): void {

@@ -76,7 +76,10 @@ export class OutputLog {
   #makeRoom(byteCount: number): void {
     const needed = this.#end + byteCount;
     if (needed <= this.#ring.sizeBytes || this.#ring.sizeBytes > memoryBytes) return;
-    if (needed <= memoryBytes) return this.#moveTo(createMemoryRing(Math.min(memoryBytes, needed * 2)));
+    if (needed <= memoryBytes) {
+      this.#moveTo(createMemoryRing(Math.min(memoryBytes, needed * 2)));
+      return;
+    }
     try {
       this.#moveTo(openFileRing(this.#directory, this.#capacityBytes));
     } catch {

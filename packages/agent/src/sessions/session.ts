@@ -86,7 +86,7 @@ export class Session {
   /** Reads output, or says why there is none; call it when the first client has joined. */
   start(): void {
     const { process } = this.#options;
-    if (process.type === 'refused') return this.#refuse(process);
+    if (process.type === 'refused') this.#refuse(process);
     for (const { reader } of this.#streams) reader.resume();
   }
 

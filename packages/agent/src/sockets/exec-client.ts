@@ -77,13 +77,15 @@ export class ExecClient implements SessionClient {
     const whole = first && last;
     const lone = this.#firstFrame && whole && isEof(piece);
     this.#firstFrame = false;
-    if (first) this.#skipping = false;
     // Clients send an end of input on attach before they know that a terminal would take it for Ctrl-D.
     if (lone && this.#options.attached) return;
     if (this.#collectJson(piece, first, last)) return;
-    if (this.#session.tty) return this.#write(piece);
-    if (whole && isEof(piece)) return this.#session.endInput();
-    if (this.#options.dialect === 'bare') return this.#write(piece);
+    if (!this.#session.tty && whole && isEof(piece)) this.#session.endInput();
+    else if (this.#session.tty || this.#options.dialect === 'bare') this.#write(piece);
+    else this.#takeWithId(piece, first);
+  }
+
+  #takeWithId(piece: Buffer, first: boolean): void {
     if (first) this.#skipping = piece[0] !== streamIds.stdin;
     if (!this.#skipping) this.#write(first ? piece.subarray(1) : piece);
   }

@@ -33,6 +33,7 @@ export class FrameParser {
   #begun = false;
   #parts: Buffer[] = [];
   #partBytes = 0;
+  #controlParts: Buffer[] = [];
   #closed = false;
 
   constructor(handler: FrameHandler, largestTextBytes: number) {
@@ -61,25 +62,35 @@ export class FrameParser {
   }
 
   #begin(header: Buffer): void {
-    const [flags = 0, second = 0] = header;
-    const opcode = flags & 0x0f;
+    const opcode = (header[0] ?? 0) & 0x0f;
     const length = payloadBytes(header);
-    const last = (flags & 0x80) !== 0;
-    if ((flags & 0x70) !== 0 || (second & 0x80) === 0) return this.#fail(1002, 'unmasked or extended frame');
-    if (opcode >= opcodes.close && (length > largestControlBytes || !last)) {
-      return this.#fail(1002, 'control frame too long');
+    const last = ((header[0] ?? 0) & 0x80) !== 0;
+    const fault = this.#findFault(header, length);
+    if (fault !== undefined) {
+      this.#fail(fault.code, fault.text);
+      return;
     }
     if (opcode === opcodes.text || opcode === opcodes.binary) {
-      if (this.#message !== undefined) return this.#fail(1002, 'message within a message');
       this.#message = opcode;
       this.#begun = false;
     }
-    if (opcode === opcodes.continuation && this.#message === undefined) {
-      return this.#fail(1002, 'continuation of nothing');
-    }
-    if (!Number.isSafeInteger(length)) return this.#fail(1009, 'frame too long');
     this.#frame = { opcode, last, length, mask: Buffer.from(header.subarray(header.length - 4)) };
     this.#done = 0;
+  }
+
+  #findFault([flags = 0, second = 0]: Buffer, length: number): CloseReason | undefined {
+    const opcode = flags & 0x0f;
+    const isControl = opcode >= opcodes.close;
+    if ((flags & 0x70) !== 0 || (second & 0x80) === 0)
+      return { code: 1002, text: 'unmasked or extended frame' };
+    if (isControl && (length > largestControlBytes || (flags & 0x80) === 0)) {
+      return { code: 1002, text: 'control frame too long' };
+    }
+    const continues = opcode === opcodes.continuation;
+    if (!isControl && continues === (this.#message === undefined))
+      return { code: 1002, text: 'message out of order' };
+    if (opcode > opcodes.binary && !isControl) return { code: 1002, text: 'unknown frame' };
+    return Number.isSafeInteger(length) ? undefined : { code: 1009, text: 'frame too long' };
   }
 
   #readPayload(frame: Frame, chunk: Buffer): Buffer {
@@ -103,23 +114,21 @@ export class FrameParser {
   }
 
   #takeText(piece: Buffer, last: boolean): void {
-    if (!this.#collect(piece)) return this.#fail(1009, 'text message too long');
-    if (!last) return;
-    this.#message = undefined;
-    this.#handler.onText(this.#takeParts().toString('utf8'));
+    if (!this.#collect(piece)) this.#fail(1009, 'text message too long');
+    else if (last) {
+      this.#message = undefined;
+      this.#handler.onText(this.#takeParts().toString('utf8'));
+    }
   }
-
-  #controlParts: Buffer[] = [];
 
   #takeControl(opcode: number, piece: Buffer, ended: boolean): void {
     this.#controlParts.push(Buffer.from(piece));
     if (!ended) return;
     const payload = Buffer.concat(this.#controlParts);
     this.#controlParts = [];
-    if (opcode === opcodes.ping) return this.#handler.onPing(payload);
-    if (opcode === opcodes.pong) return;
-    if (opcode !== opcodes.close) return this.#fail(1002, 'unknown frame');
-    this.#fail(payload.length >= 2 ? payload.readUInt16BE(0) : 1000, '');
+    if (opcode === opcodes.ping) this.#handler.onPing(payload);
+    else if (opcode === opcodes.close) this.#fail(payload.length >= 2 ? payload.readUInt16BE(0) : 1000, '');
+    else if (opcode !== opcodes.pong) this.#fail(1002, 'unknown frame');
   }
 
   #collect(piece: Buffer): boolean {
