@@ -9,6 +9,8 @@ const recipesOfTheRepository = fileURLToPath(new URL('../../../../images/', impo
 export type ImagesOptions = {
   /** the server's data directory; images live in `images` below it */
   readonly dataDir: string;
+  /** where images live instead; servers may share such a directory */
+  readonly imagesDir?: string | undefined;
   /** where images are kept; `images` in the data directory by default; servers may share one */
   readonly imagesDir?: string | undefined;
   readonly signal: AbortSignal;
