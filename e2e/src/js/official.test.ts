@@ -75,7 +75,8 @@ describe('the official JS SDK', () => {
     command.stdout.on('data', (chunk) => {
       text += chunk;
     });
-    command.stdin.end('through stdin');
+    // client bug of @fly/sprites 0.1.0 (dist/websocket.js, writeStdin): input given before `spawn` is lost with an error
+    command.once('spawn', () => command.stdin.end('through stdin'));
     expect(await command.wait()).toBe(0);
     expect(text).toBe('through stdin');
   });
