@@ -1,10 +1,11 @@
+import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SpriteCommand } from '@sprites/sdk';
 import type { Cli } from '../cli.ts';
 import { CliError } from '../cli-error.ts';
 import { isConnectionError } from '../report.ts';
 import { startProgress } from '../terminal/progress.ts';
-import { copyOutput, OutputClosed } from './output.ts';
+import { copyOutput, OutputError } from './output.ts';
 import { type ForwardedSignal, onSignals, signalExitCode } from './signals.ts';
 
 /** How long a command that was told to end may take before we leave it behind. */
@@ -35,9 +36,13 @@ export async function runPiped(cli: Cli, command: SpriteCommand, options: PipedO
   const stopInput = options.input ? connectInput(cli, command) : () => command.stdin.end();
   if (!options.input) command.stdin.end();
   try {
-    const output = copyAll(cli, command, () => ending.outputGone());
+    const output = Promise.all([
+      copy(command.stdout, cli.stdout, () => ending.outputGone()),
+      copy(command.stderr, cli.stderr, () => undefined),
+    ]);
     const code = await Promise.race([command.wait(), ending.gaveUp]);
-    await output;
+    const failures = (await output).filter((failure) => failure !== undefined);
+    if (failures[0] !== undefined) throw failures[0];
     return code;
   } finally {
     progress.stop();
@@ -60,16 +65,16 @@ function connectInput({ stdin, stderr }: Cli, command: SpriteCommand): () => voi
   };
 }
 
-async function copyAll(cli: Cli, command: SpriteCommand, onGone: () => void): Promise<void> {
-  const copy = async (name: 'stdout' | 'stderr'): Promise<void> => {
-    try {
-      await copyOutput(command[name], cli[name]);
-    } catch (error) {
-      if (!(error instanceof OutputClosed)) throw error;
-      if (name === 'stdout') onGone();
-    }
-  };
-  await Promise.all([copy('stdout'), copy('stderr')]);
+/** Copies one stream. A reader that has gone is no failure: the command hears of it and decides. */
+async function copy(from: Readable, to: Writable, onGone: () => void): Promise<Error | undefined> {
+  try {
+    await copyOutput(from, to);
+    return undefined;
+  } catch (error) {
+    onGone();
+    if (error instanceof OutputError && error.readerGone) return undefined;
+    return error instanceof Error ? error : new Error(String(error));
+  }
 }
 
 /** Turns the ways in which a user ends a command into signals for it, and stops waiting when it does not listen. */

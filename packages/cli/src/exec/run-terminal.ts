@@ -4,7 +4,7 @@ import { beforeDetachKey } from '../terminal/detach-key.ts';
 import { startProgress } from '../terminal/progress.ts';
 import { enterRawMode } from '../terminal/raw-mode.ts';
 import { ScreenModes } from '../terminal/screen-modes.ts';
-import { copyOutput, OutputClosed } from './output.ts';
+import { copyOutput, OutputError } from './output.ts';
 import { isDetached } from './run-piped.ts';
 import { onSignals, signalExitCode } from './signals.ts';
 
@@ -43,7 +43,7 @@ export async function runTerminal(
   try {
     command.stdout.once('readable', () => progress.stop());
     const output = copyOutput(command.stdout, cli.stdout, (chunk) => modes.see(chunk)).catch((error) => {
-      if (!(error instanceof OutputClosed)) throw error;
+      if (!(error instanceof OutputError)) throw error;
       leave.now(signalExitCode('SIGHUP'));
     });
     const code = await command.wait();
