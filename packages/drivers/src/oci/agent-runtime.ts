@@ -1,7 +1,19 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { constants, createReadStream } from 'node:fs';
-import { chmod, copyFile, mkdir, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import {
+  chmod,
+  copyFile,
+  link,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  realpath,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { SpriteError } from '@sprites/contract';
@@ -86,20 +98,49 @@ async function findLibraries(
   return { loader, libraries: [...new Set(libraries)] };
 }
 
+/** Larger files are known by their size, age and both ends: reading 150 MB at each start would take half a second. */
+const wholeHashBytes = 16 * 1024 * 1024;
+const endBytes = 1024 * 1024;
+
 async function hashFiles(files: ReadonlyMap<string, string>): Promise<string> {
   const hash = createHash('sha256');
   for (const [name, source] of files) {
-    hash.update(`${name}\n${(await stat(source)).size}\n`);
-    for await (const chunk of createReadStream(source)) hash.update(chunk);
+    await using file = await open(source, 'r');
+    const { size, mtimeMs } = await file.stat();
+    hash.update(`${name}\n${size}\n`);
+    if (size <= wholeHashBytes) {
+      hash.update(await file.readFile());
+      continue;
+    }
+    hash.update(`${mtimeMs}\n`);
+    for (const position of [0, size - endBytes]) {
+      const { buffer } = await file.read(Buffer.alloc(endBytes), 0, endBytes, position);
+      hash.update(buffer);
+    }
   }
   return hash.digest('hex').slice(0, 16);
 }
 
+/** Shares the file where both lie on one file system, else copies it; package managers replace files, they never write into them. */
 async function place(source: string, target: string): Promise<void> {
-  await copyFile(source, target, constants.COPYFILE_FICLONE);
-  await chmod(target, 0o755);
+  const mode = (await stat(source)).mode & 0o777;
+  const shared = mode === 0o755 && (await tryLink(source, target));
+  if (!shared) {
+    await copyFile(source, target, constants.COPYFILE_FICLONE);
+    await chmod(target, 0o755);
+  }
   await using file = await open(target, 'r');
   await file.sync();
+}
+
+async function tryLink(source: string, target: string): Promise<boolean> {
+  try {
+    await link(await realpath(source), target);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'EXDEV', 'EPERM', 'EMLINK', 'EACCES')) return false;
+    throw error;
+  }
 }
 
 async function removeDrafts(parent: string): Promise<void> {
