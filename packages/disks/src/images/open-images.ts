@@ -11,8 +11,6 @@ export type ImagesOptions = {
   readonly dataDir: string;
   /** where images live instead; servers may share such a directory */
   readonly imagesDir?: string | undefined;
-  /** where images are kept; `images` in the data directory by default; servers may share one */
-  readonly imagesDir?: string | undefined;
   readonly signal: AbortSignal;
   /** the directory of recipes; the repository's own by default */
   readonly recipesDir?: string | undefined;
