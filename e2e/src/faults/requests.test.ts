@@ -90,12 +90,19 @@ describe('a bad request', () => {
     });
   });
 
-  it.each(['..', '%2e%2e', '%2E%2E%2F%2E%2E%2Fetc', 'a%00b', '%ff', 'a'.repeat(5000), '%'])(
-    'for the sprite %j in a path is 400 or 404',
-    async (name) => {
-      expect([400, 404]).toContain((await call(server, 'GET', `/v1/sprites/${name}`)).status);
-    },
-  );
+  it.each([
+    ['the parent directory', '..'],
+    ['the parent directory, escaped', '%2e%2e'],
+    ['a path, escaped', '%2E%2E%2F%2E%2E%2Fetc'],
+    ['NUL', 'a%00b'],
+    ['a byte that is no UTF-8', '%ff'],
+    ['half an escape', '%'],
+    ['5000 letters', 'a'.repeat(5000)],
+  ])('for a sprite named by %s in the path is 400 or 404, for upgrades as well', async (_, name) => {
+    expect([400, 404]).toContain((await call(server, 'GET', `/v1/sprites/${name}`)).status);
+    const refused = await upgrade(server, `/v1/sprites/${name}/exec?cmd=true`);
+    expect([400, 404]).toContain('refusal' in refused ? refused.refusal.status : 101);
+  });
 
   it('to create a sprite twice is 409', async () => {
     const name = `twice-${Date.now()}`;
