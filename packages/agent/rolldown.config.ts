@@ -1,5 +1,13 @@
 import { fileURLToPath } from 'node:url';
-import { defineConfig } from 'rolldown';
+import { defineConfig, type Plugin } from 'rolldown';
+
+/** Without it Node takes the bundle for a module, since this package is one. */
+const declareCommonJs: Plugin = {
+  name: 'declare-common-js',
+  generateBundle() {
+    this.emitFile({ type: 'asset', fileName: 'package.json', source: '{"type":"commonjs"}\n' });
+  },
+};
 
 /** CommonJS, because Node starts it without its module loader, some milliseconds sooner. */
 export default defineConfig({
@@ -7,5 +15,6 @@ export default defineConfig({
   input: 'src/main.ts',
   platform: 'node',
   external: [/^node:/],
-  output: { file: 'dist/agent.js', format: 'cjs', minify: false },
+  plugins: [declareCommonJs],
+  output: { dir: 'dist', entryFileNames: 'agent.js', format: 'cjs' },
 });
