@@ -1,9 +1,14 @@
 import { constants } from 'node:fs';
 import { open, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { attachLoop } from './loop.ts';
 import { listMounts, type Mount, mount, unmount } from './mount.ts';
+import { hasCode } from './syscall.ts';
 import { runTool } from './tool.ts';
+
+const maxAttempts = 20;
+const pauseMs = 50;
 
 /** Makes a sparse file with an XFS whose files can share blocks. The file appears whole or not at all. */
 export async function makePoolFile(file: string, sizeBytes: number, signal?: AbortSignal): Promise<void> {
@@ -21,7 +26,8 @@ export async function makePoolFile(file: string, sizeBytes: number, signal?: Abo
 export async function mountPool(file: string, directory: string): Promise<void> {
   const mounted = await findMount(directory);
   if (mounted !== undefined) return checkBackingFile(mounted, file, directory);
-  await using device = await attachLoop({ file });
+  // Without direct I/O every page of a disk is cached once more, for the pool's file.
+  await using device = await retryWhile('EAGAIN', () => attachLoop({ file, directIo: true }));
   await mount({
     source: device.path,
     target: directory,
@@ -31,15 +37,29 @@ export async function mountPool(file: string, directory: string): Promise<void> 
   });
 }
 
-/** Unmounts the directory if something is mounted there; fails with `EBUSY` when it is in use. */
+/** Unmounts the directory if something is mounted there; fails with `EBUSY` when it stays in use. */
 export async function unmountPool(directory: string): Promise<void> {
-  while (await unmount(directory));
+  await retryWhile('EBUSY', async () => {
+    while (await unmount(directory));
+  });
 }
 
 /** Makes a rename or removal in this directory survive a power loss. */
 export async function syncDirectory(directory: string): Promise<void> {
   await using handle = await open(directory, constants.O_RDONLY | constants.O_DIRECTORY);
   await handle.sync();
+}
+
+/** The kernel lets go of a loop device some time after the unmount, and of the file and the mount below only then. */
+async function retryWhile<T>(code: string, action: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await action();
+    } catch (error) {
+      if (!hasCode(error, code) || attempt === maxAttempts) throw error;
+    }
+    await sleep(pauseMs);
+  }
 }
 
 async function findMount(directory: string): Promise<Mount | undefined> {
