@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -129,6 +130,21 @@ describe('OciDriver', () => {
       code: 'wake_failed',
     });
     expect(await f.driver.list()).toHaveLength(1);
+  });
+
+  it('gets the disk back from a program that has copied its mount', async () => {
+    await using f = await startedFixture();
+    const { diskFile } = await f.spec(1);
+    const holder = spawn('unshare', ['--mount', 'sh', '-c', 'echo; exec sleep 60'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    try {
+      await once(holder.stdout, 'data');
+      await f.driver.stop(f.id);
+      expect(await isAttached(diskFile)).toBe(false);
+    } finally {
+      holder.kill('SIGKILL');
+    }
   });
 
   it('keeps the raw view of disks from other users of the host', async () => {

@@ -10,6 +10,7 @@ import {
   identifyProcess,
   listenUnix,
   type ProcessIdentity,
+  unmount,
 } from '@sprites/linux';
 import type { AgentRuntime } from './agent-runtime.ts';
 import { createBundle, idsPerMachine } from './bundle.ts';
@@ -201,6 +202,8 @@ export class OciDriver implements Driver<Socket> {
   async #createContainer(machine: MachineDir): Promise<ProcessIdentity> {
     await using socket = await listenUnix(machine.socket, listenBacklog);
     await this.#runtime.create(machine, socket.fd);
+    // the machine has its own mount of it now; ours would only be copied about by other programs
+    await unmount(machine.root);
     const init = identifyProcess(Number(await readFile(machine.pidFile, 'utf8')));
     if (init === undefined)
       throw new SpriteError('wake_failed', 'the machine ended before its first program');

@@ -1,16 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import {
-  cp,
-  mkdir,
-  mkdtemp,
-  open,
-  readFile,
-  realpath,
-  rm,
-  symlink,
-  writeFile,
-} from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, open, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
@@ -47,7 +37,7 @@ export type OciFixture = AsyncDisposable & {
 };
 
 const programs = [
-  'bash cat chmod chown dd dmesg id ln ls mkdir mknod mount nsenter rm setpriv sh sleep stat sync umount unshare',
+  'bash cat chmod chown dd dmesg id ln ls mkdir mknod mount mv nsenter rm setpriv sh sleep stat sync umount unshare',
 ].flatMap((line) => line.split(' '));
 
 const agentSource = `
@@ -58,7 +48,7 @@ const sh = (command) => {
   const { status, signal, stdout, stderr } = spawnSync('sh', ['-c', command], { encoding: 'utf8' });
   return { status, signal, output: stdout + stderr };
 };
-const koffi = () => require('/opt/koffi/index.cjs');
+const koffi = () => require('/opt/node_modules/koffi/index.cjs');
 http.createServer((req, res) => {
   let body = '';
   req.on('data', (chunk) => { body += chunk; }).on('end', async () => {
@@ -156,11 +146,10 @@ async function buildImage(dir: string): Promise<string> {
     'root:x:0:0::/root:/bin/sh\nsprite:x:1000:1000::/home/sprite:/bin/sh\n',
   );
   for (const name of programs) await copyProgram(tree, name);
-  const koffi = dirname(createRequire(resolveModule('@sprites/linux')).resolve('koffi'));
-  await cp(koffi, join(tree, 'opt/koffi'), {
-    recursive: true,
-    filter: (path) => !/\/(doc|src|vendor)$/.test(path),
-  });
+  const modules = join(dirname(createRequire(resolveModule('@sprites/linux')).resolve('koffi')), '..');
+  for (const name of ['koffi', '@koromix']) {
+    await cp(join(modules, name), join(tree, 'opt/node_modules', name), { recursive: true });
+  }
   const image = join(dir, 'image.erofs');
   await run('mkfs.erofs', ['-T0', image, tree]);
   return image;

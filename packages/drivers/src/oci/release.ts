@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readdir, readFile, readlink, rm, rmdir, unlink } from 'node:fs/promises';
 import type { Clock } from '@sprites/core';
 import { Cgroup, type CgroupLayout, hasCode, isAttached, unmount } from '@sprites/linux';
@@ -20,16 +21,15 @@ export async function release({ cgroups, clock }: ReleaseDeps, machine: MachineD
   const state = await readState(machine);
   await cgroup.kill();
   await cgroup.waitEmpty(AbortSignal.timeout(endTimeoutMs));
-  const unmounted = unmountAll(clock, machine);
+  // the directory is made when the disk is attached
+  const hasDisk = existsSync(machine.disk);
   await settleAll(
     retryBusy(clock, () => cgroup.remove()),
     rm(machine.runtimeState, { recursive: true, force: true }),
-    unmounted,
+    unmountAll(clock, machine),
   );
-  if (state !== undefined && (await unmounted).includes(machine.disk))
-    await waitDetached(clock, state.diskFile);
+  if (state !== undefined && hasDisk) await waitDetached(clock, state.diskFile);
   for (const file of [...machine.files, `${machine.state}.new`]) await ignoreMissing(unlink(file));
-  for (const dir of machine.mountPoints) await ignoreMissing(rmdir(dir));
   await ignoreMissing(rmdir(machine.path));
 }
 
@@ -50,14 +50,16 @@ export async function killStrayRuntimes(runDir: RunDir): Promise<void> {
   }
 }
 
-/** Answers where something was mounted. */
-async function unmountAll(clock: Clock, machine: MachineDir): Promise<readonly string[]> {
-  const found: string[] = [];
+/**
+ * Unmounts and removes the mount points. Removing them also ends the copies of these mounts that other programs got
+ * with a mount namespace of their own and would keep for as long as they run.
+ */
+async function unmountAll(clock: Clock, machine: MachineDir): Promise<void> {
   for (const target of machine.mountPoints) {
     // EBUSY passes: another process may be looking, or the kernel is still taking the machine's namespaces apart
-    while (await retryBusy(clock, () => unmount(target))) found.push(target);
+    while (await retryBusy(clock, () => unmount(target)));
+    await ignoreMissing(retryBusy(clock, () => rmdir(target)));
   }
-  return found;
 }
 
 /** The kernel takes the machine's mount namespace apart on its own time; the disk is ours again only after that. */

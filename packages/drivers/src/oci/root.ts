@@ -63,8 +63,9 @@ async function mountOverlay(machine: MachineDir, image: string, namespaceFd: num
  * from it has flags of its own.
  */
 async function mountDisk(file: string, target: string): Promise<void> {
-  await mkdir(target, { mode: 0o700 });
   await using device = await attachDisk(file);
+  // from here on `release` waits for the kernel to let go of the disk
+  await mkdir(target, { mode: 0o700 });
   await mount({
     source: device.path,
     target,
