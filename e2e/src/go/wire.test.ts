@@ -1,0 +1,167 @@
+import { once } from 'node:events';
+import { type Sprite, SpritesClient } from '@sprites/sdk';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket } from 'ws';
+import { testServer, uniqueName } from '../server.ts';
+
+/**
+ * What the official Go SDK puts on the wire, byte by byte, where it differs from other clients. This is no test of that
+ * SDK: it holds the server to the SDK's habits also where the SDK itself cannot be had. See `official.test.ts`.
+ */
+const server = testServer();
+
+type Message = { readonly binary: boolean; readonly text: string };
+type Talk = { readonly socket: WebSocket; readonly heard: Message[]; readonly closed: Promise<number> };
+
+function dial(path: string, query: URLSearchParams, headers: Record<string, string> = {}): Talk {
+  const url = `${server.baseURL.replace(/^http/, 'ws')}${path}?${query}`;
+  // the SDK replaces the ping handler of its library while a command runs, so it never sends a pong
+  const socket = new WebSocket(url, {
+    headers: { Authorization: `Bearer ${server.token}`, ...headers },
+    perMessageDeflate: false,
+    autoPong: false,
+  });
+  const heard: Message[] = [];
+  socket.on('message', (data, binary) => heard.push({ binary, text: data.toString('latin1') }));
+  const closed = once(socket, 'close').then(([code]) => Number(code));
+  return { socket, heard, closed };
+}
+
+function binaryOf(heard: readonly Message[]): string[] {
+  return heard.filter((message) => message.binary && message.text !== '').map((message) => message.text);
+}
+
+function exitOf(heard: readonly Message[]): unknown {
+  const last = heard.filter((message) => !message.binary && message.text.includes('"exit"')).at(-1);
+  return last === undefined ? undefined : JSON.parse(last.text);
+}
+
+describe('the habits of the Go SDK', () => {
+  let sprite: Sprite;
+  let path: string;
+
+  beforeAll(async () => {
+    sprite = await new SpritesClient(server.token, { baseURL: server.baseURL }).createSprite(
+      uniqueName('gow'),
+    );
+    path = `/v1/sprites/${sprite.name}`;
+  });
+  afterAll(async () => {
+    await sprite?.destroy();
+  });
+
+  it('is told of a sprite version by a HEAD that starts nothing', async () => {
+    const answer = await fetch(`${server.baseURL}${path}/exec`, {
+      method: 'HEAD',
+      headers: { Authorization: `Bearer ${server.token}` },
+    });
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('sprite-version')).toMatch(/^\d+\.\d+\.\d+/);
+  });
+
+  it('is refused a control connection, so that it runs commands directly', async () => {
+    const talk = dial(`${path}/control`, new URLSearchParams(), { 'User-Agent': 'sprites-go-sdk/1.0' });
+    const [, answer] = await once(talk.socket, 'unexpected-response');
+    expect(answer.statusCode).toBe(404);
+    answer.destroy();
+  });
+
+  it('says stdin=false and ends it at once', async () => {
+    const query = new URLSearchParams([
+      ['cmd', 'sh'],
+      ['cmd', '-c'],
+      ['cmd', 'cat; echo done; exit 3'],
+      ['path', 'sh'],
+      ['stdin', 'false'],
+    ]);
+    const talk = dial(`${path}/exec`, query);
+    const [[upgrade]] = await Promise.all([once(talk.socket, 'upgrade'), once(talk.socket, 'open')]);
+    expect(upgrade.headers['x-sprite-capabilities']).toContain('signal');
+    talk.socket.send(Uint8Array.of(4));
+    expect(await talk.closed).toBe(1000);
+    expect(binaryOf(talk.heard)).toEqual(['\x01done\n', '\x03\x03']);
+    expect(exitOf(talk.heard)).toMatchObject({ exit_code: 3 });
+    expect(JSON.parse(talk.heard[0]?.text ?? '')).toMatchObject({
+      type: 'session_info',
+      session_id: expect.any(String),
+    });
+  });
+
+  it('asks for a terminal with stdin=false and learns the status from text', async () => {
+    const query = new URLSearchParams([
+      ['cmd', 'sh'],
+      ['cmd', '-c'],
+      ['cmd', 'tty; stty size; exit 5'],
+      ['path', 'sh'],
+      ['stdin', 'false'],
+      ['tty', 'true'],
+    ]);
+    const talk = dial(`${path}/exec`, query);
+    expect(await talk.closed).toBe(1000);
+    expect(binaryOf(talk.heard).join('')).toMatch(/^\/dev\/\S+\r\n24 80\r\n$/);
+    expect(exitOf(talk.heard)).toMatchObject({ exit_code: 5 });
+  });
+
+  it('sends a signal as text, in either spelling', async () => {
+    const script = 'trap "exit 9" USR1; echo up; while :; do sleep 0.1; done';
+    const query = new URLSearchParams([
+      ['cmd', 'sh'],
+      ['cmd', '-c'],
+      ['cmd', script],
+      ['path', 'sh'],
+      ['stdin', 'false'],
+    ]);
+    const talk = dial(`${path}/exec`, query);
+    await expect.poll(() => binaryOf(talk.heard)).toContain('\x01up\n');
+    talk.socket.send(JSON.stringify({ type: 'signal', signal: 'USR1' }));
+    expect(await talk.closed).toBe(1000);
+    expect(exitOf(talk.heard)).toMatchObject({ exit_code: 9 });
+  });
+
+  it('attaches to a terminal with a lone end of input that must not end the shell', async () => {
+    const query = new URLSearchParams([
+      ['cmd', 'cat'],
+      ['path', 'cat'],
+      ['tty', 'true'],
+      ['stdin', 'true'],
+    ]);
+    const first = dial(`${path}/exec`, query);
+    await expect.poll(() => first.heard.length).toBeGreaterThan(0);
+    const { session_id: id } = JSON.parse(first.heard[0]?.text ?? '');
+    first.socket.terminate();
+
+    const second = dial(`${path}/exec/${id}`, new URLSearchParams({ stdin: 'false' }));
+    await once(second.socket, 'open');
+    second.socket.send(Uint8Array.of(4));
+    second.socket.send(Buffer.from('still here\n'));
+    await expect.poll(() => binaryOf(second.heard).join('')).toContain('still here');
+    second.socket.send(Uint8Array.of(4));
+    expect(await second.closed).toBe(1000);
+    expect(exitOf(second.heard)).toMatchObject({ exit_code: 0 });
+  });
+
+  it('kills with timeout=0s, which only signals, and takes 410 for success', async () => {
+    const script = 'trap "echo hup" HUP; echo up; while :; do sleep 0.1; done';
+    const query = new URLSearchParams([
+      ['cmd', 'sh'],
+      ['cmd', '-c'],
+      ['cmd', script],
+      ['path', 'sh'],
+      ['stdin', 'false'],
+    ]);
+    const talk = dial(`${path}/exec`, query);
+    await expect.poll(() => binaryOf(talk.heard)).toContain('\x01up\n');
+    const { session_id: id } = JSON.parse(talk.heard[0]?.text ?? '');
+    const kill = async (search: string): Promise<Response> =>
+      await fetch(`${server.baseURL}${path}/exec/${id}/kill?${search}`, {
+        method: 'POST',
+        headers: { Authorization: `Bearer ${server.token}` },
+      });
+    expect((await kill('signal=HUP&timeout=0s')).status).toBe(200);
+    await expect.poll(() => binaryOf(talk.heard)).toContain('\x01hup\n');
+    const lines = (await (await kill('signal=KILL&timeout=5s')).text()).trim().split('\n');
+    expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({ type: 'complete' });
+    await talk.closed;
+    expect([404, 410]).toContain((await kill('signal=TERM&timeout=0s')).status);
+  });
+});
