@@ -68,6 +68,7 @@ describe('a sprite that uses up what it has', () => {
     await sprite.execFile('sudo', ['pkill', '-9', '-f', 'agent.js']).catch(() => undefined);
     expect(await answers(sprite, 15_000)).toBe(true);
     expect((await sprite.execFile('cat', ['file'])).stdout).toBe('kept\n');
+    expect((await client.getSprite('agentless')).info?.incarnation).toBe(2);
   }, 60_000);
 
   it('whose first process its own root tries to kill comes back as well', async () => {
