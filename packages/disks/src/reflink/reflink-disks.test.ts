@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, open, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { listMounts, unmountPool } from '@sprites/linux';
+import { listMounts, runTool, unmountPool } from '@sprites/linux';
 import { describe, expect, it } from 'vitest';
 import { openReflinkDisks, type ReflinkDisksOptions, releasePool } from './index.ts';
 
@@ -90,17 +90,15 @@ describe('ReflinkDisks', () => {
     const disks = await f.openDisks({ reserveBytes: 300 * 1024 ** 2 });
     await disks.create('a', gib);
     const { freeBytes } = await disks.space();
-    await using hog = await open(join(f.dataDir, 'pool', 'hog'), 'w');
-    const chunk = Buffer.alloc(8 * 1024 ** 2, 1);
-    for (let left = freeBytes - 200 * 1024 ** 2; left > 0; left -= chunk.length) await hog.write(chunk);
-    await hog.sync();
+    const hog = join(f.dataDir, 'pool', 'hog');
+    await runTool(['fallocate', '--length', String(freeBytes - 200 * 1024 ** 2), hog]);
     await expect(disks.create('b', gib)).rejects.toMatchObject({
       code: 'out_of_space',
       message: expect.stringMatching(/MiB free and keeps 300 MiB in reserve/),
     });
     expect(await disks.list()).toEqual(['a']);
-    await hog.truncate(0);
-    await hog.sync();
+    await rm(hog);
+    await runTool(['sync', '--file-system', disks.file('a')]);
     await disks.create('b', gib);
   });
 
@@ -108,11 +106,15 @@ describe('ReflinkDisks', () => {
     await using f = await fixture();
     const disks = await f.openDisks({ reserveBytes: 0 });
     await disks.create('a', gib);
-    await using hog = await open(join(f.dataDir, 'pool', 'hog'), 'w');
-    const fill = async () => {
-      for (const size of [8 * 1024 ** 2, 4096]) while (true) await hog.write(Buffer.alloc(size, 1));
+    const { freeBytes } = await disks.space();
+    const hog = join(f.dataDir, 'pool', 'hog');
+    await runTool(['fallocate', '--length', String(freeBytes - 64 * 1024 ** 2), hog]);
+    await using file = await open(hog, 'a');
+    const fillWith = async (size: number) => {
+      while (true) await file.write(Buffer.alloc(size, 1));
     };
-    await expect(fill()).rejects.toMatchObject({ code: 'ENOSPC' });
+    await expect(fillWith(1024 ** 2)).rejects.toMatchObject({ code: 'ENOSPC' });
+    await expect(fillWith(4096)).rejects.toMatchObject({ code: 'ENOSPC' });
     const outcomes = await Promise.allSettled(['b', 'c', 'd'].map((id) => disks.create(id, gib)));
     for (const outcome of outcomes) {
       if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'out_of_space' });
