@@ -4,5 +4,6 @@ import { defineConfig } from 'rolldown';
 export default defineConfig({
   input: 'src/main.ts',
   platform: 'node',
+  transform: { target: 'node20' },
   output: { file: 'dist/sprite.js', format: 'esm', codeSplitting: false, minify: true },
 });

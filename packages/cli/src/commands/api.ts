@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
-import { Writable } from 'node:stream';
+import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import type { Cli, GlobalOptions } from '../cli.ts';
 import { CliError } from '../cli-error.ts';
 import { parseSpriteUrl, resolveConnection } from '../connection.ts';
@@ -46,18 +48,15 @@ export function apiPath(path: string, sprite: string | undefined): string {
   return sprite === undefined ? `/v1${absolute}` : `/v1/sprites/${encodeURIComponent(sprite)}${absolute}`;
 }
 
-/** Runs curl; the token reaches it through a pipe, so that it is in no process list. */
-function runCurl(args: readonly string[], token: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('curl', ['--silent', '--show-error', '--config', '/dev/fd/3', ...args], {
-      stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
-    });
-    const config = child.stdio[3];
-    if (config instanceof Writable) {
-      // curl may end before it reads its configuration, for example on a wrong option.
-      config.on('error', () => undefined);
-      config.end(`header = "Authorization: Bearer ${token.replace(/[\\"]/g, '\\$&')}"\n`);
-    }
+/** Runs curl; the token reaches it through an open file without a name, so that it is in no process list. */
+async function runCurl(args: readonly string[], token: string): Promise<number> {
+  await using config = await openNamelessFile(
+    `header = "Authorization: Bearer ${token.replace(/[\\"]/g, '\\$&')}"\n`,
+  );
+  const child = spawn('curl', ['--silent', '--show-error', '--config', '/dev/fd/3', ...args], {
+    stdio: ['inherit', 'inherit', 'inherit', config.fd],
+  });
+  return await new Promise((resolve, reject) => {
     child.on('error', (cause: NodeJS.ErrnoException) =>
       reject(
         cause.code === 'ENOENT'
@@ -65,6 +64,18 @@ function runCurl(args: readonly string[], token: string): Promise<number> {
           : cause,
       ),
     );
-    child.on('close', (code, signal) => resolve(code ?? (signal === null ? 1 : 128)));
+    child.on('close', (code) => resolve(code ?? 1));
   });
+}
+
+/** Opens a file that only this process has; its offset stays at the start, where curl begins to read. */
+async function openNamelessFile(content: string): Promise<FileHandle> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'sprite-'));
+  try {
+    const file = await open(path.join(folder, 'curl'), 'wx+', 0o600);
+    await file.write(content, 0);
+    return file;
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 }
