@@ -1,7 +1,7 @@
 import { access, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SpriteError } from '@sprites/contract';
-import { runTool } from '@sprites/linux';
+import { runTool, ToolError } from '@sprites/linux';
 import { type Mirrors, toSourceLines, toSourcesFile } from './apt-sources.ts';
 import { createBootstrapMeter } from './bootstrap-meter.ts';
 import { runContained } from './contained.ts';
@@ -10,8 +10,20 @@ import type { Recipe } from './recipe.ts';
 
 const keyrings = ['pgp', 'gpg'].map((suffix) => `/usr/share/keyrings/debian-archive-keyring.${suffix}`);
 
-/** What an image does without; packages installed later in a sprite bring theirs. */
-const leftOut = ['/usr/share/doc/*', '/usr/share/info/*', '/usr/share/locale/*', '/usr/share/man/*'];
+/**
+ * What an image does without; packages installed later in a sprite bring theirs. The directories `man1` to `man9`
+ * stay: packages fail to install that link into them.
+ */
+const leftOut = [
+  '/usr/share/doc/*',
+  '/usr/share/info/*',
+  '/usr/share/locale/*',
+  '/usr/share/man/man?/*',
+  '/usr/share/man/[a-ln-z]*',
+];
+
+/** Lines of apt, dpkg and mmdebstrap that say why. */
+const telling = /^(E: |Err:|dpkg: error|W: Failed|.*\berror: )/;
 
 /** Installs the recipe's Debian packages into `root`, which must not exist. */
 export async function bootstrap(options: {
@@ -28,6 +40,8 @@ export async function bootstrap(options: {
     ...leftOut.map((path) => `path-exclude=${path}`),
     'path-include=/usr/share/doc/*/copyright',
   ];
+  const meter = createBootstrapMeter(recipe.packages.length, progress);
+  const reasons: string[] = [];
   await runContained(
     [
       'mmdebstrap',
@@ -43,8 +57,19 @@ export async function bootstrap(options: {
       root,
       ...toSourceLines(mirrors, recipe.suite),
     ],
-    { signal, onLine: createBootstrapMeter(recipe.packages.length, progress) },
-  );
+    {
+      signal,
+      onLine: (line) => {
+        meter(line);
+        if (telling.test(line) && reasons.length < 10) reasons.push(line);
+      },
+    },
+  ).catch((cause: unknown) => {
+    if (!(cause instanceof ToolError)) throw cause;
+    throw new Error(`installing the packages of image ${recipe.name} failed: ${reasons.join('; ')}`, {
+      cause,
+    });
+  });
   const sources = join(root, 'etc/apt/sources.list.d');
   await mkdir(sources, { recursive: true });
   await writeFile(join(sources, 'debian.sources'), toSourcesFile(mirrors, recipe.suite), { mode: 0o644 });

@@ -8,7 +8,7 @@ import type { ExtraCa } from './extra-ca.ts';
 import { checkImageName } from './image-file.ts';
 
 /** Part of every recipe's hash: raise it when the same recipe is built in another way. */
-const builderVersion = 1;
+const builderVersion = 2;
 const maxDepth = 8;
 
 const recipeFile = z.strictObject({
