@@ -20,6 +20,7 @@ export const libc = dlopen(null, {
     return: 'i32',
   },
   posix_spawn_file_actions_adddup2: { arguments: ['buffer', 'i32', 'i32'], return: 'i32' },
+  posix_spawn_file_actions_addclosefrom_np: { arguments: ['buffer', 'i32'], return: 'i32' },
   posix_spawnattr_init: { arguments: ['buffer'], return: 'i32' },
   posix_spawnattr_setflags: { arguments: ['buffer', 'i16'], return: 'i32' },
   posix_spawnattr_setsigdefault: { arguments: ['buffer', 'buffer'], return: 'i32' },

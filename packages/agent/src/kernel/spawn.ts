@@ -52,11 +52,12 @@ function addActions(actions: Buffer, { dir, stdio }: Program): void {
     libc.posix_spawn_file_actions_addopen(actions, 0, toCString(stdio.path), openReadWrite, 0);
     libc.posix_spawn_file_actions_adddup2(actions, 0, 1);
     libc.posix_spawn_file_actions_adddup2(actions, 0, 2);
-    return;
+  } else {
+    libc.posix_spawn_file_actions_adddup2(actions, stdio.stdin, 0);
+    libc.posix_spawn_file_actions_adddup2(actions, stdio.stdout, 1);
+    libc.posix_spawn_file_actions_adddup2(actions, stdio.stderr, 2);
   }
-  libc.posix_spawn_file_actions_adddup2(actions, stdio.stdin, 0);
-  libc.posix_spawn_file_actions_adddup2(actions, stdio.stdout, 1);
-  libc.posix_spawn_file_actions_adddup2(actions, stdio.stderr, 2);
+  libc.posix_spawn_file_actions_addclosefrom_np(actions, 3);
 }
 
 function spawn(file: string, argv: readonly string[], env: readonly string[], actions: Buffer): SpawnOutcome {

@@ -74,9 +74,19 @@ export class ExecConnection {
     );
   }
 
-  /** Resolves when what was received so far satisfies `isDone`. */
+  /** Resolves when what was received so far satisfies `isDone`, or the connection has ended. */
   async until(isDone: (connection: ExecConnection) => boolean): Promise<void> {
-    while (!isDone(this)) await Promise.race([once(this.socket, 'message'), once(this.socket, 'close')]);
+    await new Promise<void>((resolve) => {
+      const check = (): void => {
+        if (!isDone(this) && this.socket.readyState !== WebSocket.CLOSED) return;
+        this.socket.off('message', check);
+        this.socket.off('close', check);
+        resolve();
+      };
+      this.socket.on('message', check);
+      this.socket.on('close', check);
+      check();
+    });
   }
 
   async sessionId(): Promise<string> {
