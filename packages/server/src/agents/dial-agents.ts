@@ -1,7 +1,7 @@
-import { request } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { SpriteError } from '@sprites/contract';
 import type { AgentHealth, Agents, Driver } from '@sprites/core';
+import { askAgent, readText } from '../sockets/ask-agent.ts';
 
 /** Longest answer to a health question, in bytes; an agent is not trusted. */
 const maxHealthBytes = 64 * 1024;
@@ -39,21 +39,9 @@ export class DialAgents implements Agents {
 }
 
 async function get(stream: Duplex, path: string, signal: AbortSignal): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const question = request({ path, host: 'sprite', createConnection: () => stream, signal });
-  question.on('error', reject);
-  question.on('response', (answer) => {
-    let text = '';
-    answer.setEncoding('utf8');
-    answer.on('data', (chunk: string) => {
-      text += chunk;
-      if (text.length > maxHealthBytes) question.destroy(new Error('the answer is too long'));
-    });
-    answer.on('end', () =>
-      answer.statusCode === 200 ? resolve(text) : reject(new Error(`status ${answer.statusCode}`)),
-    );
-    answer.on('error', reject);
-  });
-  question.end();
-  return promise;
+  const headers = ['Host', 'sprite', 'Connection', 'close'];
+  const reply = await askAgent(stream, { method: 'GET', path, headers, signal });
+  if (reply.type !== 'answer' || reply.answer.statusCode !== 200)
+    throw new Error(`status ${reply.answer.statusCode}`);
+  return readText(reply.answer, maxHealthBytes);
 }

@@ -17,7 +17,8 @@ export type ListenerDeps = {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
-  readonly upgrade: (request: IncomingMessage, socket: Duplex, first: Buffer) => Promise<void>;
+  /** resolves to the status that was answered */
+  readonly upgrade: (request: IncomingMessage, socket: Duplex, first: Buffer) => Promise<number>;
 };
 
 /** Makes the HTTP server: request ids, the log line and the metrics of every request are made here. */
@@ -44,7 +45,7 @@ export function createListener(deps: ListenerDeps): Server {
     socket.on('error', () => socket.destroy());
     deps
       .upgrade(request, socket, first)
-      .then(() => finish(deps, request, 101, false))
+      .then((status) => finish(deps, request, status, false))
       .catch((error: unknown) => {
         report(deps, context, error);
         finish(deps, request, refuseUpgrade(socket, error, { 'X-Request-Id': context.id }), false);

@@ -25,10 +25,7 @@ export function agentHeaders(request: IncomingMessage, kept: ReadonlySet<string>
   return headers;
 }
 
-/** The head of an upgrade request as it is replayed to the agent. */
-export function upgradeHead(request: IncomingMessage, target: string): string {
-  const headers = agentHeaders(request, new Set(['connection', 'upgrade']));
-  let head = `GET ${target} HTTP/1.1\r\n`;
-  for (let i = 0; i + 1 < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
-  return `${head}\r\n`;
+/** The headers of an upgrade request as the agent gets it. */
+export function upgradeHeaders(request: IncomingMessage): string[] {
+  return agentHeaders(request, new Set(['connection', 'upgrade']));
 }

@@ -1,10 +1,11 @@
-import { type IncomingMessage, request as openRequest, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SpriteError } from '@sprites/contract';
 import { agentHeaders } from './agent-request.ts';
 import type { AgentRoute } from './agent-routes.ts';
+import { askAgent } from './ask-agent.ts';
 import { admit, type GateDeps, reach } from './gate.ts';
 
 /** Least time between two chunks of HTTP exec, in `ms`; clients take each piece they read for a frame. Spec section 7. */
@@ -44,17 +45,8 @@ export async function forward(
 type Relay = { readonly stream: Duplex; readonly target: string; readonly paced: boolean };
 
 async function relay(request: IncomingMessage, response: ServerResponse, to: Relay): Promise<void> {
-  const headers = agentHeaders(request);
-  const upstream = openRequest({
-    method: request.method ?? 'GET',
-    path: to.target,
-    createConnection: () => to.stream,
-    headers: [...headers, 'Connection', 'close'],
-    setHost: false,
-  });
   response.once('close', () => to.stream.destroy());
-  request.pipe(upstream);
-  const answer = await answerOf(upstream);
+  const answer = await answerOf(request, to);
   for (const [name, value] of Object.entries(answer.headers)) {
     if (value !== undefined && passedBack.has(name)) response.setHeader(name, value);
   }
@@ -106,13 +98,20 @@ const passedBack = new Set([
   'retry-after',
 ]);
 
-async function answerOf(upstream: ReturnType<typeof openRequest>): Promise<IncomingMessage> {
-  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  upstream.on('response', resolve);
-  upstream.on('error', (cause) =>
-    reject(new SpriteError('agent_unreachable', 'the program inside the sprite broke off', { cause })),
-  );
-  return promise;
+async function answerOf(request: IncomingMessage, { stream, target }: Relay): Promise<IncomingMessage> {
+  try {
+    const reply = await askAgent(stream, {
+      method: request.method ?? 'GET',
+      path: target,
+      headers: [...agentHeaders(request), 'Connection', 'close'],
+      body: request,
+    });
+    if (reply.type === 'answer') return reply.answer;
+    throw new Error('the agent changed the protocol without being asked');
+  } catch (cause) {
+    stream.destroy();
+    throw new SpriteError('agent_unreachable', 'the program inside the sprite broke off', { cause });
+  }
 }
 
 async function drained(response: ServerResponse): Promise<void> {

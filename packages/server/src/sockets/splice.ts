@@ -9,39 +9,24 @@ export type Splice = {
   close(code: number, reason: string): void;
 };
 
-const headerEnd = Buffer.from('\r\n\r\n');
-/** Longest answer head accepted from an agent, in bytes. */
-const maxHeadBytes = 64 * 1024;
 /** How long a client may take to read what was written before an end from outside, in `ms`. */
 const closeGraceMs = 1000;
 
-/** Joins a client's upgraded connection with the stream to the agent that answers it. */
-export function splice(client: Duplex, agent: Duplex): Splice {
+/**
+ * Joins a client's connection with the stream to the agent that has taken over its protocol; `first` is what the agent
+ * has said already.
+ */
+export function splice(client: Duplex, agent: Duplex, first: Buffer): Splice {
   const boundary = new FrameBoundary();
   const { promise: done, resolve } = Promise.withResolvers<void>();
-  let head: Buffer | undefined = Buffer.alloc(0);
   let open = 2;
 
-  const follow = (chunk: Buffer): void => {
-    if (head === undefined) {
-      boundary.push(chunk);
-      return;
-    }
-    head = Buffer.concat([head, chunk]);
-    const end = head.indexOf(headerEnd);
-    if (end === -1) {
-      if (head.length > maxHeadBytes) agent.destroy();
-      return;
-    }
-    const rest = head.subarray(end + headerEnd.length);
-    head = undefined;
-    boundary.push(rest);
-  };
-
-  agent.on('data', (chunk: Buffer) => {
-    follow(chunk);
+  const pass = (chunk: Buffer): void => {
+    boundary.push(chunk);
     if (!client.write(chunk)) agent.pause();
-  });
+  };
+  agent.on('data', pass);
+  if (first.length > 0) pass(first);
   client.on('data', (chunk: Buffer) => {
     if (!agent.write(chunk)) client.pause();
   });
@@ -69,7 +54,7 @@ export function splice(client: Duplex, agent: Duplex): Splice {
     agent.removeAllListeners('data');
     agent.destroy();
     if (client.writableEnded || client.destroyed) return;
-    if (head === undefined && boundary.isBetweenFrames) client.end(closeFrame(code, reason));
+    if (boundary.isBetweenFrames) client.end(closeFrame(code, reason));
     else client.end();
     setTimeout(() => client.destroy(), closeGraceMs).unref();
   };
