@@ -61,8 +61,8 @@ export async function runTerminal(
 
 function noteDetached(cli: Cli, command: SpriteCommand, { spriteName }: TerminalOptions): void {
   const { sessionId } = command;
-  const how = sessionId === undefined ? '' : `; back with: sprite attach -s ${spriteName} ${sessionId}`;
-  note(cli, `\r\ndetached, the session runs on${how}`);
+  if (sessionId === undefined) note(cli, 'sprite: cancelled');
+  else note(cli, `\ndetached, the session runs on; back with: sprite attach -s ${spriteName} ${sessionId}`);
 }
 
 /** Keeps how the terminal was left while the command ran on. */
@@ -86,6 +86,11 @@ class Leaving {
 function connectKeys({ stdin }: Cli, command: SpriteCommand, leave: Leaving): () => void {
   let last = 0x0a;
   const type = (chunk: Buffer): void => {
+    // Until the command runs nobody but us hears Ctrl-C.
+    if (command.sessionId === undefined && stdin.isTTY && chunk.includes(0x03)) {
+      leave.now(signalExitCode('SIGINT'));
+      return;
+    }
     const before = stdin.isTTY ? beforeDetachKey(chunk) : undefined;
     const typed = before ?? chunk;
     last = typed.at(-1) ?? last;

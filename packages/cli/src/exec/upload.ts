@@ -13,7 +13,7 @@ export type Upload = { readonly source: string; readonly dest: string };
 /** The file appears under its name only when it is complete. `$1` is the destination, `$2` its mode. */
 const receive = [
   'set -e',
-  'case $1 in */*) mkdir -p -- "${1%/*}/" ;; esac',
+  'mkdir -p -- "$(dirname -- "$1")"',
   'trap \'rm -f -- "$1.$$.part"\' EXIT',
   'cat > "$1.$$.part"',
   'chmod -- "$2" "$1.$$.part"',
