@@ -61,15 +61,27 @@ const cpuPeriodUs = 100_000;
 export type BundleOptions = {
   readonly spec: MachineSpec;
   readonly machine: MachineDir;
-  readonly agent: AgentRuntime;
+  /** the machine's first program and its arguments */
+  readonly command: readonly string[];
   /** host directory of the agent runtime, reachable and read-only */
   readonly agentDir: string;
   /** host id of the machine's root */
   readonly firstId: number;
 };
 
+const bin = '/.sprite/bin';
+
+/** Runs and ends at once: enough to see that a container can be made. */
+export const probeCommand: readonly string[] = [`${bin}/tini`, '--version'];
+
+/** The first program of a machine and its child, the agent; neither needs anything of the image. */
+export function createAgentCommand(agent: AgentRuntime): readonly string[] {
+  const node = [`${bin}/ld.so`, '--library-path', `${bin}/lib`, `${bin}/node`];
+  return [`${bin}/tini`, '-s', '--', ...node, ...agent.args, `${bin}/agent.js`];
+}
+
 /** The OCI runtime's `config.json` of a machine. */
-export function createBundle({ spec, machine, agent, agentDir, firstId }: BundleOptions): object {
+export function createBundle({ spec, machine, command, agentDir, firstId }: BundleOptions): object {
   const ids = [{ containerID: 0, hostID: firstId, size: idsPerMachine }];
   return {
     ociVersion: '1.0.2',
@@ -79,7 +91,7 @@ export function createBundle({ spec, machine, agent, agentDir, firstId }: Bundle
       terminal: false,
       user: { uid: 0, gid: 0 },
       cwd: '/',
-      args: createInitArgs(agent),
+      args: command,
       env: [
         'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
         'HOME=/root',
@@ -101,13 +113,6 @@ export function createBundle({ spec, machine, agent, agentDir, firstId }: Bundle
       readonlyPaths,
     },
   };
-}
-
-/** The first program of a machine and its child, the agent; neither needs anything of the image. */
-function createInitArgs(agent: AgentRuntime): readonly string[] {
-  const bin = '/.sprite/bin';
-  const node = [`${bin}/ld.so`, '--library-path', `${bin}/lib`, `${bin}/node`];
-  return [`${bin}/tini`, '-s', '--', ...node, ...agent.args, `${bin}/agent.js`];
 }
 
 function createResources(spec: MachineSpec): object {

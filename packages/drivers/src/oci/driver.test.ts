@@ -2,11 +2,13 @@ import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { isAttached, listMounts } from '@sprites/linux';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type DriverFixture, describeDriver } from '../conformance.ts';
 import { createOciFixture, createOciWorld, type OciFixture, type OciWorld } from './fixture.ts';
+import type { RuntimeName } from './runtime.ts';
 
 const run = promisify(execFile);
 const plugNothing = async (): Promise<void> => undefined;
@@ -20,8 +22,11 @@ beforeAll(async () => {
 
 afterAll(() => world[Symbol.asyncDispose]());
 
-describeDriver('OciDriver', async (): Promise<DriverFixture> => {
-  const fixture = await createOciFixture(world);
+describeDriver('OciDriver with runc', () => createDriverFixture('runc'));
+describeDriver('OciDriver with crun', () => createDriverFixture('crun'));
+
+async function createDriverFixture(runtime: RuntimeName): Promise<DriverFixture> {
+  const fixture = await createOciFixture(world, runtime);
   return {
     driver: fixture.driver,
     spec: fixture.spec,
@@ -30,7 +35,7 @@ describeDriver('OciDriver', async (): Promise<DriverFixture> => {
     },
     [Symbol.asyncDispose]: () => fixture[Symbol.asyncDispose](),
   };
-});
+}
 
 async function startedFixture(): Promise<OciFixture & { readonly id: string }> {
   const fixture = await createOciFixture(world);
@@ -146,6 +151,34 @@ describe('OciDriver', () => {
       holder.kill('SIGKILL');
     }
   });
+
+  it.each([10, 40, 70, 100, 150, 250])(
+    'cleans up after a server that is killed %i ms into a start',
+    async (afterMs) => {
+      await using f = await createOciFixture(world);
+      const spec = await f.spec(1);
+      const code = `
+        import { setTimeout as sleep } from 'node:timers/promises';
+        import { openOciDriver } from ${JSON.stringify(new URL('./driver.ts', import.meta.url).href)};
+        const driver = await openOciDriver({ ...${JSON.stringify(f.options)}, clock: { now: Date.now, sleep } });
+        console.log('starting');
+        await driver.start(${JSON.stringify(spec)}, () => new Promise(() => setTimeout(() => 0, 60_000)), AbortSignal.timeout(60_000));
+      `;
+      const server = spawn(process.execPath, ['--input-type=module', '-e', code], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
+      await once(server.stdout, 'data');
+      await sleep(afterMs);
+      server.kill('SIGKILL');
+      await once(server, 'exit');
+      const later = await f.reopen();
+      await later.repair();
+      expect(await later.list()).toEqual([]);
+      expect(await listMountsBelow(f.runDir)).toEqual([]);
+      expect(await isAttached(spec.diskFile)).toBe(false);
+      await later.start(spec, plugNothing, within(20_000));
+    },
+  );
 
   it('keeps the raw view of disks from other users of the host', async () => {
     await using f = await startedFixture();

@@ -9,11 +9,13 @@ import {
   hasCode,
   identifyProcess,
   listenUnix,
+  mount,
   type ProcessIdentity,
   unmount,
 } from '@sprites/linux';
 import type { AgentRuntime } from './agent-runtime.ts';
-import { createBundle, idsPerMachine } from './bundle.ts';
+import { createAgentCommand, createBundle, idsPerMachine, probeCommand } from './bundle.ts';
+import { checkHost } from './host-check.ts';
 import { writeIdentity } from './identity-files.ts';
 import { isRunning, type MachineState, readBootId, readState, writeState } from './machine-state.ts';
 import { killStrayRuntimes, release } from './release.ts';
@@ -27,7 +29,8 @@ export type OciDriverOptions = {
   /** directory for this server's running machines, see `runDirOf` */
   readonly runDir: string;
   readonly agent: AgentRuntime;
-  readonly runtime?: RuntimeName;
+  /** `runc` unless given */
+  readonly runtime?: RuntimeName | 'runsc';
   /** version of this server, told to the agent */
   readonly version: string;
   readonly clock: Clock;
@@ -41,24 +44,42 @@ export type OciDriverOptions = {
 const defaultUidBase = 0x7000_0000;
 const listenBacklog = 1024;
 
-/** Opens the driver of one run directory. Machines that run there are left alone; call `repair` for the dead ones. */
-export async function openOciDriver(options: OciDriverOptions): Promise<OciDriver> {
-  const cgroups = await findCgroups();
-  if (cgroups === undefined) {
-    throw new SpriteError(
-      'unavailable',
-      'no cgroup version 2 hierarchy is mounted; mount one at /sys/fs/cgroup',
-    );
+const probeSpec: MachineSpec = {
+  spriteId: 'probe',
+  incarnation: 1,
+  hostname: 'probe',
+  slot: 0,
+  diskFile: '',
+  imageFile: '',
+  imageDigest: '',
+  limits: { cpus: 1, memoryBytes: 64 * 1024 * 1024, maxProcesses: 16 },
+  environment: {},
+  resolvConf: '',
+};
+
+/**
+ * Opens the driver of one run directory after a look at the host and a trial container. Machines that run there are left
+ * alone; call `repair` for the dead ones. Throws `not_supported` with the remedy when this host or runtime will not do.
+ */
+export async function openOciDriver({ runtime = 'runc', ...options }: OciDriverOptions): Promise<OciDriver> {
+  if (runtime === 'runsc') {
+    throw new SpriteError('not_supported', 'runtime runsc is not supported yet; use runc or crun');
   }
+  const [problem] = await checkHost(runtime);
+  if (problem !== undefined) throw new SpriteError('not_supported', `${problem.message}; ${problem.remedy}`);
+  const cgroups = await findCgroups();
+  if (cgroups === undefined) throw new Error('the version 2 cgroup hierarchy is gone');
   const runDir = new RunDir(options.runDir);
   await runDir.prepare();
-  return new OciDriver(options, runDir, cgroups);
+  const driver = new OciDriver({ ...options, runtime }, runDir, cgroups);
+  await driver.probe();
+  return driver;
 }
 
 /** Machines as containers of an OCI runtime: separate namespaces, ids and limits on the host's own kernel. */
 export class OciDriver implements Driver<Socket> {
   readonly isolation: Isolation = 'container';
-  readonly #options: OciDriverOptions;
+  readonly #options: OciDriverOptions & { readonly runtime: RuntimeName };
   readonly #runDir: RunDir;
   readonly #cgroups: CgroupLayout;
   readonly #runtime: Runtime;
@@ -66,12 +87,44 @@ export class OciDriver implements Driver<Socket> {
   /** last operation of each machine; the next waits for it */
   readonly #turns = new Map<string, Promise<void>>();
 
-  constructor(options: OciDriverOptions, runDir: RunDir, cgroups: CgroupLayout) {
+  constructor(
+    options: OciDriverOptions & { readonly runtime: RuntimeName },
+    runDir: RunDir,
+    cgroups: CgroupLayout,
+  ) {
     this.#options = options;
     this.#runDir = runDir;
     this.#cgroups = cgroups;
-    this.#runtime = new Runtime(options.runtime ?? 'runc', runDir, cgroups);
+    this.#runtime = new Runtime({ name: options.runtime, runDir, cgroups, clock: options.clock });
     this.#shared = new SharedMounts(runDir);
+  }
+
+  /** Makes and starts a container that ends at once. Throws `not_supported` when the runtime cannot do it here. */
+  async probe(): Promise<void> {
+    const machine = this.#runDir.machine('probe');
+    const firstId = this.#firstId(0);
+    await this.#inTurn(machine.spriteId, async () => {
+      await release(this.#releaseDeps, machine);
+      try {
+        await mkdir(machine.path, { mode: 0o710 });
+        await mkdir(machine.root);
+        await chown(machine.path, 0, firstId);
+        const data = `size=1m,mode=755,uid=${firstId},gid=${firstId}`;
+        await mount({ source: 'tmpfs', target: machine.root, type: 'tmpfs', data });
+        await writeFile(machine.facts, '{}', { mode: 0o444 });
+        const agentDir = await this.#shared.agent(this.#options.agent);
+        const bundle = createBundle({ spec: probeSpec, machine, command: probeCommand, agentDir, firstId });
+        await writeFile(machine.config, JSON.stringify(bundle), { mode: 0o600 });
+        await this.#createContainer(machine);
+        await this.#runtime.start(machine);
+      } catch (cause) {
+        throw new SpriteError('not_supported', `runtime ${this.#runtime.name} cannot run a container here`, {
+          cause,
+        });
+      } finally {
+        await release(this.#releaseDeps, machine);
+      }
+    });
   }
 
   start(spec: MachineSpec, plug: (target: PlugTarget) => Promise<void>, signal: AbortSignal): Promise<void> {
@@ -177,7 +230,7 @@ export class OciDriver implements Driver<Socket> {
     const bundle = createBundle({
       spec,
       machine,
-      agent: this.#options.agent,
+      command: createAgentCommand(this.#options.agent),
       agentDir: await agentDir,
       firstId,
     });

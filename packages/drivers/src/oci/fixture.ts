@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Clock, MachineSpec } from '@sprites/core';
 import { type AgentRuntime, createAgentRuntime } from './agent-runtime.ts';
-import { type OciDriver, openOciDriver } from './driver.ts';
+import { type OciDriver, type OciDriverOptions, openOciDriver } from './driver.ts';
 import type { RuntimeName } from './runtime.ts';
 
 const run = promisify(execFile);
@@ -27,6 +27,7 @@ export type OciWorld = AsyncDisposable & {
 /** A driver with a run directory of its own and new disks. */
 export type OciFixture = AsyncDisposable & {
   readonly runDir: string;
+  readonly options: Omit<OciDriverOptions, 'clock'>;
   readonly driver: OciDriver;
   /** A second driver over the same machines, as a restarted server has it. */
   reopen(): Promise<OciDriver>;
@@ -88,18 +89,12 @@ export async function createOciWorld(): Promise<OciWorld> {
 export async function createOciFixture(world: OciWorld, runtime: RuntimeName = 'runc'): Promise<OciFixture> {
   const runDir = await mkdtemp('/run/sprites-test-');
   const disks = await mkdtemp(join(world.dir, 'disks-'));
-  const open = (): Promise<OciDriver> =>
-    openOciDriver({
-      runDir,
-      agent: world.agent,
-      runtime,
-      version: '0.0.0',
-      clock: systemClock,
-      uidBase: 0x7f00_0000,
-    });
+  const options = { runDir, agent: world.agent, runtime, version: '0.0.0', uidBase: 0x7f00_0000 };
+  const open = (): Promise<OciDriver> => openOciDriver({ ...options, clock: systemClock });
   const driver = await open();
   return {
     runDir,
+    options,
     driver,
     reopen: open,
     spec: async (n) => ({
