@@ -2,7 +2,7 @@
 # Scripts do not run here; a link does the same.
 modules=/usr/local/lib/node_modules
 link() {
-  target=$(find "$modules/$1" -type f -path "*-linux-*/$2" ! -path '*musl*' | sort | head -n 1)
+  target=$(find "$modules/$1" -type f -path "*linux-*/$2" ! -path '*musl*' | sort | head -n 1)
   test -n "$target"
   chmod 0755 "$target"
   ln -sf "$target" "/usr/local/bin/$3"

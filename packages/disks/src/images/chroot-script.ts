@@ -10,12 +10,15 @@ const environment = {
   DEBIAN_FRONTEND: 'noninteractive',
 };
 
-/** Runs a shell script as root in a root file system we built; never in an imported one. */
+/**
+ * Runs a shell script as root in a root file system we built; never in an imported one. The trace it writes tells in
+ * an error which command failed.
+ */
 export async function runInChroot(root: string, script: string, signal: AbortSignal): Promise<void> {
   const file = join(root, scriptName);
   await writeFile(file, script, { mode: 0o700 });
   try {
-    const enter = 'mount -t proc proc "$1/proc" && exec chroot "$1" /bin/sh -eu "/$2"';
+    const enter = 'mount -t proc proc "$1/proc" && exec chroot "$1" /bin/sh -eux "/$2"';
     await runContained(['/bin/sh', '-c', enter, 'sh', root, scriptName], { env: environment, signal });
   } finally {
     await rm(file, { force: true });
