@@ -12,6 +12,7 @@ const replace = 0x100;
 const inet = 2;
 const inet6 = 10;
 const up = 1;
+const noArp = 0x80;
 
 /** One end of a virtual cable. */
 export type CableEnd = { readonly name: string; readonly mac: string };
@@ -44,10 +45,13 @@ export function setUp(name: string): NetlinkRequest {
   return { label: `set ${name} up`, kind: newLink, flags: 0, body };
 }
 
-/** Brings an interface up without any IPv6 address of its own. */
-export function setUpWithoutIpv6(name: string): NetlinkRequest {
+/**
+ * Brings an interface up that neither asks nor answers who has an address, for IPv4 and IPv6: its neighbours must be
+ * written down. The other end can then not fill the host's table of neighbours, nor learn the host's addresses.
+ */
+export function setUpWithoutNeighbours(name: string): NetlinkRequest {
   const noAddresses = attribute(inet6, attribute(8, Uint8Array.of(1)));
-  const body = Buffer.concat([linkHeader(0, up), attribute(3, name), attribute(26, noAddresses)]);
+  const body = Buffer.concat([linkHeader(0, up | noArp), attribute(3, name), attribute(26, noAddresses)]);
   return { label: `set ${name} up`, kind: newLink, flags: 0, body };
 }
 

@@ -15,7 +15,7 @@ import {
   putNeighbour,
   setNetSysctls,
   setUp,
-  setUpWithoutIpv6,
+  setUpWithoutNeighbours,
 } from '@sprites/linux';
 import { type AddressPlan, slotAddress, slotDevice, slotOfDevice } from './plan.ts';
 
@@ -60,7 +60,7 @@ export class Links {
     const far = { name: 'eth0', mac: macAddress('73', slot) };
     const netns = await open(netnsPath(pid));
     try {
-      await this.#host.request([addCable(near, far, netns.fd), setUpWithoutIpv6(name)]);
+      await this.#host.request([addCable(near, far, netns.fd), setUpWithoutNeighbours(name)]);
       const index = interfaceIndex(name);
       const inside = enter(netns.fd);
       try {

@@ -68,6 +68,19 @@ else:
 print('id', r[:2].hex(), 'code', r[3] & 15, 'truncated', (r[2] >> 1) & 1, 'answers', r[7], '.'.join(str(b) for b in r[-4:]))
 `;
 
+// Asks by ARP who has an address, as many others; says who answered.
+const arpScript = `
+import socket, struct, sys
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806)); s.bind(('eth0', 0)); s.settimeout(0.5)
+mac = s.getsockname()[4]
+for last in range(1, 100):
+    s.send(b'\\xff' * 6 + mac + struct.pack('!HHHBBH', 0x0806, 1, 0x800, 6, 4, 1) + mac + bytes([203, 0, 113, last]) + bytes(6) + socket.inet_aton(sys.argv[1]))
+try:
+    while s.recv(100)[20:22] != b'\\0\\2': pass
+    print('answered')
+except OSError: print('silence')
+`;
+
 const tcp = (address: string, port: number) => ['python3', '-c', connectScript, address, String(port)];
 const ping = (address: string) => ['python3', '-c', pingScript, address];
 const lookUp = (name: string, { type = 1, proto = 'udp', server = '10.88.0.1' } = {}) => [
@@ -205,6 +218,18 @@ describe.skipIf(process.getuid?.() !== 0)('openNetwork', () => {
     const table = 'inet sprites_aaaa0001';
     await runTool(['nft', `flush chain ${table} prerouting; flush chain ${table} input`]);
     expect((await sprite.run(tcp('fd77::1', 7778))).output.trim()).toBe('host');
+  });
+
+  it('tells a machine nobody’s hardware address, and remembers none that it claims', async () => {
+    const sprite = await plugged(await open(), 4);
+    const ask = ['python3', '-c', arpScript, '198.51.100.1'];
+    const claimed = () => runTool(['ip', 'neigh', 'show', 'dev', 'spaaaa00014', 'to', '203.0.113.0/24']);
+    expect((await sprite.run(ask)).output.trim()).toBe('silence');
+    expect(await claimed()).toBe('');
+    // With ARP it would have worked, so its absence is what stops it.
+    await runTool(['ip', 'link', 'set', 'spaaaa00014', 'arp', 'on']);
+    expect((await sprite.run(ask)).output.trim()).toBe('answered');
+    expect(await claimed()).toContain('203.0.113.');
   });
 
   it('lets sprites reach private addresses that are allowed', async () => {
