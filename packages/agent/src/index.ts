@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url';
 export const nodeFlags: readonly string[] = [
   '--experimental-ffi',
   '--disable-warning=ExperimentalWarning',
+  // SIGUSR1 from a program of the sprite must not open a debugger.
+  '--disable-sigusr1',
   '--max-semi-space-size=1',
 ];
 

@@ -11,6 +11,8 @@ function start(config: AgentConfig): void {
   // One connection's failure must not end everybody's commands.
   process.on('uncaughtException', (error) => console.error('uncaught:', error));
   process.on('unhandledRejection', (error) => console.error('unhandled:', error));
+  // Or `pkill node` would end the agent along with the user's own programs.
+  process.title = 'sprite-agent';
   prepareSessionDir(config.sessionDir);
   const machine = new MachineFile(config.machineFile);
   const sessions = new SessionTable({

@@ -29,27 +29,39 @@ export type StartOptions = {
   readonly environment: Readonly<Record<string, string>>;
 };
 
-/** Starts a command as the user, or says why it cannot be. Only one thing is thrown: nothing. */
+/** Starts a command as the user, or says why it cannot be. Never throws. */
 export function startProcess(
   command: ExecCommand,
   { user, environment }: StartOptions,
 ): StartedProcess | Refusal {
   const variables = buildEnvironment({ user, tty: command.tty, sprite: environment, entries: command.env });
-  const dir = command.dir ?? user.home;
   try {
-    return asUser(user, () => {
-      const badDirectory = checkDirectory(dir);
-      if (badDirectory !== undefined) return badDirectory;
-      const lookup = findExecutable(command.file, variables.get('PATH') ?? '', dir);
-      if (lookup.type === 'refused') return lookup;
-      const env = Array.from(variables, ([key, value]) => `${key}=${value}`);
-      const start = (stdio: ProgramStdio): SpawnOutcome =>
-        withProgramOomScore(() => spawnProgram({ file: lookup.path, argv: command.argv, env, dir, stdio }));
-      return command.tty ? startOnTerminal(command, dir, start) : startOnPipes(command, dir, start);
-    });
+    // The score is set as root, before the user's rights are taken on.
+    return withProgramOomScore(() => asUser(user, () => startAsUser(command, user, variables)));
   } catch (error) {
     return refuse(`${command.file}: ${error instanceof Error ? error.message : 'cannot be started'}`);
   }
+}
+
+function startAsUser(
+  command: ExecCommand,
+  user: User,
+  variables: ReadonlyMap<string, string>,
+): StartedProcess | Refusal {
+  const dir = command.dir ?? pickHome(user);
+  const badDirectory = checkDirectory(dir);
+  if (badDirectory !== undefined) return badDirectory;
+  const lookup = findExecutable(command.file, variables.get('PATH') ?? '', dir);
+  if (lookup.type === 'refused') return lookup;
+  const env = Array.from(variables, ([key, value]) => `${key}=${value}`);
+  const start = (stdio: ProgramStdio): SpawnOutcome =>
+    spawnProgram({ file: lookup.path, argv: command.argv, env, dir, stdio });
+  return command.tty ? startOnTerminal(command, dir, start) : startOnPipes(command, dir, start);
+}
+
+/** A lost home must not lock its owner out. */
+function pickHome({ home }: User): string {
+  return checkDirectory(home) === undefined ? home : '/';
 }
 
 type Start = (stdio: ProgramStdio) => SpawnOutcome;

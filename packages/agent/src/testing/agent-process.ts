@@ -13,6 +13,8 @@ export type AgentOptions = {
   readonly machine?: Readonly<Record<string, unknown>>;
   /** runs the built bundle instead of the sources */
   readonly bundled?: boolean;
+  /** account to run commands as; by default the agent's own */
+  readonly user?: string;
   readonly args?: readonly string[];
 };
 
@@ -30,6 +32,7 @@ export type AgentProcess = AsyncDisposable & {
 export async function startAgent({
   machine = {},
   bundled = false,
+  user = 'no-such-user',
   args = [],
 }: AgentOptions = {}): Promise<AgentProcess> {
   const dir = await mkdtemp(join(tmpdir(), 'sprites-agent-'));
@@ -46,7 +49,7 @@ export async function startAgent({
   ];
   const child = spawn(
     process.execPath,
-    [...nodeFlags, bundled ? bundlePath : sourcePath, ...paths, '--user', 'no-such-user', ...args],
+    [...nodeFlags, bundled ? bundlePath : sourcePath, ...paths, '--user', user, ...args],
     { stdio: ['ignore', 'ignore', 'pipe'] },
   );
   let log = '';
