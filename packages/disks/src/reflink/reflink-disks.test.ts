@@ -1,7 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, open, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { listMounts, runTool, unmountPool } from '@sprites/linux';
+import { isAttached, listMounts, runTool, unmountPool } from '@sprites/linux';
 import { describe, expect, it } from 'vitest';
 import { openReflinkDisks, type ReflinkDisksOptions, releasePool } from './index.ts';
 
@@ -139,6 +141,21 @@ describe('openReflinkDisks', () => {
     expect(await third.list()).toEqual(['a']);
     const pool = join(f.dataDir, 'pool');
     expect((await listMounts()).filter((each) => each.target === pool).length).toBeLessThanOrEqual(1);
+  });
+
+  it('lets go of the pool although another program has copied its mount', async () => {
+    await using f = await fixture();
+    const disks = await f.openDisks();
+    const holder = spawn('unshare', ['--mount', 'sh', '-c', 'echo; exec sleep 60'], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    try {
+      await once(holder.stdout, 'data');
+      await disks.release();
+      await expect.poll(() => isAttached(join(f.dataDir, 'pool.img'))).toBe(false);
+    } finally {
+      holder.kill('SIGKILL');
+    }
   });
 
   it('removes what a killed server left half-made, and nothing of a living one', async () => {
