@@ -60,9 +60,9 @@ async function loops(): Promise<readonly string[]> {
 }
 
 async function cgroups(): Promise<readonly string[]> {
-  const { stdout } = await promisify(execFile)('find', ['/sys/fs/cgroup', '-type', 'd'], {
-    maxBuffer: 64 * 1024 * 1024,
-  });
+  // Groups of others come and go meanwhile.
+  const command = 'find /sys/fs/cgroup -ignore_readdir_race -type d 2>/dev/null || true';
+  const { stdout } = await promisify(execFile)('sh', ['-c', command], { maxBuffer: 64 * 1024 * 1024 });
   return stdout
     .split('\n')
     .filter((line) => line !== '')
