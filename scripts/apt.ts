@@ -50,6 +50,8 @@ export const testPackages: readonly HostPackage[] = [
     purpose: 'runs the official Python SDK',
   },
   { name: 'tmux', proof: 'tmux', purpose: 'a terminal to drive the command line in' },
+  { name: 'git', proof: '/usr/lib/git-core/git-http-backend', purpose: 'a server that sprites clone from' },
+  { name: 'openssl', proof: 'openssl', purpose: 'certificates that only the tests trust' },
 ];
 
 const commandFolders = [
