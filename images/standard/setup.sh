@@ -20,6 +20,23 @@ chown -R sprite:sprite /usr/local/lib/node_modules
 
 ln -sf /usr/bin/fdfind /usr/local/bin/fd
 update-alternatives --quiet --set editor /bin/nano
-printf 'if status is-login; set -gx SHELL (command -s fish); end\n' >/etc/fish/conf.d/sprite.fish
+# Login shells that do not read /etc/profile.d: a clean login gets the environment of every command, an inherited one,
+# such as that of a venv, stays as it is.
+cat >>/etc/zsh/zprofile <<'END'
+case ":$PATH:" in
+  *:/home/sprite/.local/bin:*) ;;
+  *) emulate sh -c '. /etc/profile.d/sprite.sh' ;;
+esac
+END
+cat >/etc/fish/conf.d/sprite.fish <<'END'
+if status is-login
+  if not contains /home/sprite/.local/bin $PATH
+    while read -l line
+      string match -qr '^\w+=' -- $line; and set -gx (string split -m1 = -- $line)
+    end </etc/environment
+  end
+  set -gx SHELL (command -s fish)
+end
+END
 # zsh asks new users questions unless it finds a file of theirs
 install -o sprite -g sprite -m 0644 /etc/zsh/newuser.zshrc.recommended /home/sprite/.zshrc
