@@ -28,7 +28,7 @@ export async function openGitHost(authority: Authority): Promise<GitHost> {
   stack.defer(async () => void (await runProgram('ip', ['link', 'delete', name])));
   await issueCertificate(authority, { address, folder });
   await makeRepository(folder);
-  const child = spawn('ip', ['netns', 'exec', name, process.execPath, program, folder, address], {
+  const child = spawn('nsenter', [`--net=/run/netns/${name}`, process.execPath, program, folder, address], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   stack.defer(() => end(child));

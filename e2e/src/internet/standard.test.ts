@@ -64,9 +64,17 @@ describe('image standard', () => {
     expect(lines).toEqual(Object.keys(programs));
   });
 
-  it.each(['bash -lc', 'zsh -lc', 'fish -lc'])('finds them in %s as well', async (login) => {
-    const script = 'command -v node python pip git rg';
-    expect(await run(`env -u PATH /usr/bin/${login} '${script}'`)).toBe(await run(script));
+  it.each(['bash', 'zsh', 'fish'])('gives a clean login of %s the environment of a command', async (name) => {
+    const script = 'printf "%s\\n" "$PATH" "$LANG" "$NODE_EXTRA_CA_CERTS"; command -v node python git';
+    const login = `env -i HOME=$HOME USER=sprite TERM=xterm /usr/bin/${name} -lc '${script}'`;
+    expect(await run(login)).toBe(await run(script));
+  });
+
+  it.each(['zsh', 'fish'])('leaves the PATH of a venv to %s', async (name) => {
+    const login = `/usr/bin/${name} -lc 'command -v python'`;
+    expect(await run(`python -m venv env && . env/bin/activate && ${login}`)).toBe(
+      '/home/sprite/env/bin/python\n',
+    );
   });
 
   it('speaks UTF-8', async () => {
