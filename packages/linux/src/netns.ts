@@ -52,6 +52,23 @@ export function interfaceIndex(name: string): number {
   throw new Error(`there is no interface ${name}`);
 }
 
+/** Opens a new network namespace with no process and no interface in use; it ends with the last descriptor or socket. */
+export function openEmptyNetns(): number {
+  const own = openSync('/proc/thread-self/ns/net', 'r');
+  try {
+    if (unshare(cloneNewnet) !== 0)
+      throw new Error('unshare of the network namespace failed; root is needed');
+    try {
+      return openSync('/proc/thread-self/ns/net', 'r');
+    } finally {
+      // As above: this thread serves requests of the host's network only.
+      if (setns(own, cloneNewnet) !== 0) process.abort();
+    }
+  } finally {
+    closeSync(own);
+  }
+}
+
 /**
  * Moves the calling thread into a new, empty network namespace for good; processes it starts begin there. Threads that
  * exist already stay, those of Node's pool included. For tests that must not touch the host's network.

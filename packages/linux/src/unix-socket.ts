@@ -1,7 +1,10 @@
 import { chmod } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
+import koffi from 'koffi';
+import { inNetns } from './netns.ts';
 import { defineCall } from './syscall.ts';
 
-const socketCall = defineCall('socket', 'int', ['int', 'int', 'int']);
+const socketCall = koffi.load('libc.so.6').func('socket', 'int', ['int', 'int', 'int']);
 const bindCall = defineCall('bind', 'int', ['int', 'void *', 'int']);
 const listenCall = defineCall('listen', 'int', ['int', 'int']);
 const closeCall = defineCall('close', 'int', ['int']);
@@ -17,15 +20,27 @@ export interface ListeningSocket extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** Makes a listening stream socket at `path` (which must not exist) that only root can connect to. */
-export async function listenUnix(path: string, backlog: number): Promise<ListeningSocket> {
+export type ListenOptions = {
+  /** must not exist */
+  readonly path: string;
+  readonly backlog: number;
+  /** descriptor of the network namespace the socket belongs to */
+  readonly netnsFd: number;
+};
+
+/**
+ * Makes a listening stream socket that only root can connect to. Whoever holds a socket, of whatever family, can ask its
+ * network namespace for interfaces and addresses, so one that is handed to a guest must not belong to the host's.
+ */
+export async function listenUnix({ path, backlog, netnsFd }: ListenOptions): Promise<ListeningSocket> {
   const bytes = Buffer.from(path);
   if (bytes.length > maxPathBytes)
     throw new Error(`socket path is longer than ${maxPathBytes} bytes: ${path}`);
   const address = Buffer.alloc(2 + bytes.length + 1);
   address.writeUInt16LE(afUnix, 0);
   bytes.copy(address, 2);
-  const fd = await socketCall(afUnix, sockStreamCloexec, 0);
+  const fd: unknown = inNetns(netnsFd, () => socketCall(afUnix, sockStreamCloexec, 0));
+  if (typeof fd !== 'number' || fd < 0) throw new Error('cannot make a unix socket');
   let isOpen = true;
   const close = async (): Promise<void> => {
     if (!isOpen) return;
@@ -41,4 +56,13 @@ export async function listenUnix(path: string, backlog: number): Promise<Listeni
     throw error;
   }
   return { fd, close, [Symbol.asyncDispose]: close };
+}
+
+/**
+ * Begins to connect to a unix socket from within a network namespace: the end that the listener accepts belongs to the
+ * connecting side's namespace. The kernel finds the path all the same.
+ */
+export function connectUnix(path: string, netnsFd: number): Socket {
+  // Node makes the socket before `connect` returns.
+  return inNetns(netnsFd, () => connect({ path }));
 }

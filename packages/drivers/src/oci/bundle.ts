@@ -31,7 +31,6 @@ const capabilities = [
   'SYS_CHROOT',
   'SYS_NICE',
   'SYS_PTRACE',
-  'SYS_RESOURCE',
   'SYS_TTY_CONFIG',
 ].map((name) => `CAP_${name}`);
 

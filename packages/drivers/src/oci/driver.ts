@@ -1,21 +1,24 @@
 import { chown, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { SpriteError } from '@sprites/contract';
 import type { Clock, Driver, Isolation, MachineSpec, PlugTarget, RunningMachine } from '@sprites/core';
 import {
   Cgroup,
   type CgroupLayout,
+  connectUnix,
   findCgroups,
   hasCode,
   identifyProcess,
   listenUnix,
   mount,
+  openEmptyNetns,
   type ProcessIdentity,
   unmount,
 } from '@sprites/linux';
 import type { AgentRuntime } from './agent-runtime.ts';
 import { createAgentCommand, createBundle, idsPerMachine, probeCommand } from './bundle.ts';
 import { checkHost } from './host-check.ts';
+import { limitNamespace, raiseHostLimits } from './host-limits.ts';
 import { writeIdentity } from './identity-files.ts';
 import { isRunning, type MachineState, readBootId, readState, writeState } from './machine-state.ts';
 import { killStrayRuntimes, release } from './release.ts';
@@ -69,6 +72,7 @@ export async function openOciDriver({ runtime = 'runc', ...options }: OciDriverO
   if (problem !== undefined) throw new SpriteError('not_supported', `${problem.message}; ${problem.remedy}`);
   const cgroups = await findCgroups();
   if (cgroups === undefined) throw new Error('the version 2 cgroup hierarchy is gone');
+  await raiseHostLimits();
   const runDir = new RunDir(options.runDir);
   await runDir.prepare();
   const driver = new OciDriver({ ...options, runtime }, runDir, cgroups);
@@ -84,6 +88,8 @@ export class OciDriver implements Driver<Socket> {
   readonly #cgroups: CgroupLayout;
   readonly #runtime: Runtime;
   readonly #shared: SharedMounts;
+  /** network namespace of all sockets that reach into a machine: one that shows nothing of the host; open as long as we live */
+  readonly #blindNetnsFd = openEmptyNetns();
   /** last operation of each machine; the next waits for it */
   readonly #turns = new Map<string, Promise<void>>();
 
@@ -179,7 +185,7 @@ export class OciDriver implements Driver<Socket> {
     const { socket: path } = this.#runDir.machine(spriteId);
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
-      const socket = connect({ path });
+      const socket = connectUnix(path, this.#blindNetnsFd);
       const onAbort = (): void => {
         socket.destroy();
         reject(signal.reason);
@@ -243,6 +249,7 @@ export class OciDriver implements Driver<Socket> {
     signal.throwIfAborted();
     await settleAll(
       plug({ type: 'pid', pid: init.pid }),
+      limitNamespace(init.pid),
       new Cgroup(this.#cgroups, machine.cgroup).adopt(init.pid),
     );
     signal.throwIfAborted();
@@ -253,7 +260,11 @@ export class OciDriver implements Driver<Socket> {
   }
 
   async #createContainer(machine: MachineDir): Promise<ProcessIdentity> {
-    await using socket = await listenUnix(machine.socket, listenBacklog);
+    await using socket = await listenUnix({
+      path: machine.socket,
+      backlog: listenBacklog,
+      netnsFd: this.#blindNetnsFd,
+    });
     await this.#runtime.create(machine, socket.fd);
     // the machine has its own mount of it now; ours would only be copied about by other programs
     await unmount(machine.root);

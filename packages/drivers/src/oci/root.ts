@@ -52,6 +52,8 @@ async function mountOverlay(machine: MachineDir, image: string, namespaceFd: num
     source: 'overlay',
     target: machine.root,
     type: 'overlay',
+    // device files of an image are powerless; /dev is a file system of its own
+    flags: ['nodev'],
     data: `${layers},redirect_dir=on,xino=on`,
   });
   await unmount(machine.upper);

@@ -3,12 +3,18 @@ export type SeccompRule = {
   readonly names: readonly string[];
   readonly action: 'SCMP_ACT_ALLOW' | 'SCMP_ACT_ERRNO';
   readonly errnoRet?: number;
-  readonly args?: readonly {
-    readonly index: number;
-    readonly value: number;
-    readonly op: 'SCMP_CMP_EQ';
-  }[];
+  readonly args?: readonly SeccompArgument[];
 };
+
+/** A test of one argument; for `MASKED_EQ` `value` is the mask and `valueTwo` what must remain. */
+export type SeccompArgument =
+  | { readonly index: number; readonly value: number; readonly op: 'SCMP_CMP_EQ' }
+  | {
+      readonly index: number;
+      readonly value: number;
+      readonly valueTwo: number;
+      readonly op: 'SCMP_CMP_MASKED_EQ';
+    };
 
 export type SeccompProfile = {
   readonly defaultAction: 'SCMP_ACT_ERRNO';
@@ -72,7 +78,7 @@ const messages = `
   accept accept4 bind connect getpeername getsockname getsockopt ipc listen mq_getsetattr mq_notify mq_open
   mq_timedreceive mq_timedreceive_time64 mq_timedsend mq_timedsend_time64 mq_unlink msgctl msgget msgrcv msgsnd recv
   recvfrom recvmmsg recvmmsg_time64 recvmsg semctl semget semop semtimedop semtimedop_time64 send sendmmsg sendmsg
-  sendto setsockopt shmat shmctl shmdt shmget shutdown socketpair`;
+  sendto shmat shmctl shmdt shmget shutdown socketpair`;
 
 // the user namespace decides what they may do; without them there is no sudo mount, no bubblewrap, no hostname
 const administration = `
@@ -112,6 +118,40 @@ function socketRules(): readonly SeccompRule[] {
   ];
 }
 
+const anyInt = 0xffff_ffff;
+/** SOL_SOCKET, TCP, UDP, ICMPv6, SCTP, UDP-Lite, RAW, PACKET, NETLINK, TLS and MPTCP. */
+const plainLevels = [1, 6, 17, 58, 132, 136, 255, 263, 270, 282, 284];
+const ipLevels = { v4: 0, v6: 41 } as const;
+/** Ranges of IPv6 options above 63, as mask and value: 66 and 67, 68 to 71, 72 to 79, 80 to 95. */
+const laterIpv6Options = [
+  [0xffff_fffe, 66],
+  [0xffff_fffc, 68],
+  [0xffff_fff8, 72],
+  [0xffff_fff0, 80],
+] as const;
+
+/**
+ * Socket options but for those of the old packet filters, 64 and up of IPv4 and 64 and 65 of IPv6: they load tables into
+ * the kernel and have been a way out of user namespaces. The kernel looks at 32 bits of an argument, so we do, too.
+ */
+function socketOptionRules(): readonly SeccompRule[] {
+  const option = (level: number, mask = 0, value = 0): SeccompRule => ({
+    names: ['setsockopt'],
+    action: 'SCMP_ACT_ALLOW',
+    args: [
+      { index: 1, value: anyInt, valueTwo: level, op: 'SCMP_CMP_MASKED_EQ' },
+      ...(mask === 0 ? [] : [{ index: 2, value: mask, valueTwo: value, op: 'SCMP_CMP_MASKED_EQ' } as const]),
+    ],
+  });
+  const below64 = 0xffff_ffc0;
+  return [
+    ...plainLevels.map((level) => option(level)),
+    option(ipLevels.v4, below64),
+    option(ipLevels.v6, below64),
+    ...laterIpv6Options.map(([mask, value]) => option(ipLevels.v6, mask, value)),
+  ];
+}
+
 /** The system calls of a sprite. */
 export function createSeccompProfile(): SeccompProfile {
   return {
@@ -121,6 +161,7 @@ export function createSeccompProfile(): SeccompProfile {
     syscalls: [
       allow(files + processes + memory + waiting + messages + administration),
       ...socketRules(),
+      ...socketOptionRules(),
       deny(refused, eperm),
       deny(absent, enosys),
     ],
