@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, lstat, mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -18,31 +19,39 @@ export async function writeIdentity(root: string, spec: MachineSpec, firstId: nu
   await ensureDirectory(root, 'etc', firstId);
   await using etc = await open(join(root, 'etc'), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   const dir = `/proc/self/fd/${etc.fd}`;
-  const put = async (name: string, text: string): Promise<void> => {
-    if ((await readSmall(join(dir, name))) !== text) await replace(dir, name, text, firstId);
+  const put = async (name: string, change: (present: FileText) => FileText): Promise<void> => {
+    const present = await readText(join(dir, name));
+    const wanted = change(present);
+    if (typeof wanted === 'string' && wanted !== present) await replace(dir, name, wanted, firstId);
   };
-  await put('hostname', `${spec.hostname}\n`);
-  await put('resolv.conf', spec.resolvConf);
-  const hosts = (await readSmall(join(dir, 'hosts'))) ?? '';
-  if (!hosts.split(/\s+/).includes(spec.hostname))
-    await replace(dir, 'hosts', createHosts(spec.hostname), firstId);
+  try {
+    await put('hostname', () => `${spec.hostname}\n`);
+    await put('resolv.conf', () => spec.resolvConf);
+    await put('hosts', (present) => addHost(present, spec.hostname));
+  } catch (error) {
+    // a sprite whose disk is full must start all the same, or nobody could ever make room on it
+    if (!hasCode(error, 'ENOSPC', 'EDQUOT', 'EROFS')) throw error;
+  }
 }
 
-function createHosts(hostname: string): string {
-  return [
-    '127.0.0.1 localhost',
-    `127.0.1.1 ${hostname}`,
-    '::1 localhost ip6-localhost ip6-loopback',
-    '',
-  ].join('\n');
+/** Keeps what people wrote into the file. */
+function addHost(present: FileText, hostname: string): FileText {
+  if (present === tooLong) return present;
+  const text = present ?? '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n';
+  if (text.split(/\s+/).includes(hostname)) return present;
+  return `${text}${text.endsWith('\n') || text === '' ? '' : '\n'}127.0.1.1 ${hostname}\n`;
 }
+
+const tooLong = Symbol('too long');
+/** Text of a file; undefined when there is none that can be read as text. */
+type FileText = string | typeof tooLong | undefined;
 
 /** A sprite may have put anything where a mount point must be; what is no directory is put aside. */
 async function ensureDirectory(root: string, name: string, firstId: number): Promise<void> {
   const path = join(root, name);
   try {
     if ((await lstat(path)).isDirectory()) return;
-    await rename(path, `${path}.replaced`);
+    await putAside(path);
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error;
   }
@@ -51,8 +60,12 @@ async function ensureDirectory(root: string, name: string, firstId: number): Pro
   await dir.chown(firstId, firstId);
 }
 
-/** Text of a regular file of reasonable size; anything else reads as undefined. */
-async function readSmall(path: string): Promise<string | undefined> {
+/** A name of its own each time: whatever a sprite put at a fixed one could stand in the way for ever. */
+async function putAside(path: string): Promise<void> {
+  await rename(path, `${path}.replaced-${randomBytes(6).toString('hex')}`);
+}
+
+async function readText(path: string): Promise<FileText> {
   let file: FileHandle;
   try {
     file = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
@@ -62,28 +75,35 @@ async function readSmall(path: string): Promise<string | undefined> {
   }
   await using _ = file;
   const stats = await file.stat();
-  if (!stats.isFile() || stats.size > mostBytes) return undefined;
+  if (!stats.isFile()) return undefined;
+  if (stats.size > mostBytes) return tooLong;
   const { buffer, bytesRead } = await file.read(Buffer.alloc(stats.size), 0, stats.size, 0);
   return buffer.toString('utf8', 0, bytesRead);
 }
 
 /** A rename replaces whatever has the name, also a link, without following it. */
 async function replace(dir: string, name: string, text: string, owner: number): Promise<void> {
-  const draft = join(dir, `.${name}.sprite-new`);
-  await rm(draft, { recursive: true, force: true });
-  {
-    await using file = await open(draft, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o644);
-    await file.chown(owner, owner);
-    await file.chmod(0o644);
-    await file.writeFile(text);
+  const draft = join(dir, `.${name}.${randomBytes(6).toString('hex')}`);
+  try {
+    await writeDraft(draft, text, owner);
+    await putAsideDirectory(join(dir, name));
+    await rename(draft, join(dir, name));
+  } catch (error) {
+    await rm(draft, { force: true });
+    throw error;
   }
-  await removeIfDirectory(join(dir, name));
-  await rename(draft, join(dir, name));
 }
 
-async function removeIfDirectory(path: string): Promise<void> {
+async function writeDraft(draft: string, text: string, owner: number): Promise<void> {
+  await using file = await open(draft, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o644);
+  await file.chown(owner, owner);
+  await file.chmod(0o644);
+  await file.writeFile(text);
+}
+
+async function putAsideDirectory(path: string): Promise<void> {
   try {
-    if ((await lstat(path)).isDirectory()) await rename(path, `${path}.replaced`);
+    if ((await lstat(path)).isDirectory()) await putAside(path);
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error;
   }
