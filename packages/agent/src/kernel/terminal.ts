@@ -10,8 +10,11 @@ const getAttributes = 0x5401n;
 const setAttributes = 0x5402n;
 const inputIsUtf8 = 0x4000;
 
-/** A pseudo-terminal: our side of it, which whoever opens it closes, and the path of the program's side. */
-export type Terminal = { readonly fd: number; readonly path: string };
+/** Our side of a pseudo-terminal, and a socket that will stand for it; whoever opens them closes both. */
+export type TerminalFds = { readonly terminal: number; readonly standIn: number };
+
+/** A pseudo-terminal with the path of the program's side. */
+export type Terminal = { readonly fds: TerminalFds; readonly path: string };
 
 /** A terminal's size in characters, each from 1 to 65535. */
 export type WindowSize = { readonly rows: number; readonly cols: number };
@@ -19,15 +22,25 @@ export type WindowSize = { readonly rows: number; readonly cols: number };
 /** Opens a pseudo-terminal of the given size; the program's side is owned by the user this is called as. */
 export function openTerminal(size: WindowSize): Terminal {
   const fd = openSync('/dev/ptmx', constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
-  const number = Buffer.alloc(4);
-  libc.ioctl(fd, lockTerminal, number);
-  if (libc.ioctl(fd, getTerminalNumber, number) !== 0) {
+  try {
+    const number = Buffer.alloc(4);
+    libc.ioctl(fd, lockTerminal, number);
+    if (libc.ioctl(fd, getTerminalNumber, number) !== 0) throw new Error('the kernel gave no terminal');
+    setUtf8(fd);
+    resizeTerminal(fd, size);
+    const [standIn, other] = openSocketPair();
+    closeSync(other);
+    return { fds: { terminal: fd, standIn }, path: `/dev/pts/${number.readInt32LE(0)}` };
+  } catch (error) {
     closeSync(fd);
-    throw new Error('the kernel gave a terminal without a number');
+    throw error;
   }
-  setUtf8(fd);
-  resizeTerminal(fd, size);
-  return { fd, path: `/dev/pts/${number.readInt32LE(0)}` };
+}
+
+/** Gives up a terminal that no program got. */
+export function closeTerminal({ terminal, standIn }: TerminalFds): void {
+  closeSync(terminal);
+  closeSync(standIn);
 }
 
 /** Tells the terminal, and by SIGWINCH its programs, its new size. */
@@ -39,20 +52,18 @@ export function resizeTerminal(fd: number, size: WindowSize): void {
 }
 
 /**
- * Wraps our side of a terminal as a socket and takes the descriptor over. Node would write to a terminal in
- * blocking mode, and a program that does not read would hang the whole agent; so Node gets to see a socket,
- * behind which the terminal is then put.
+ * Wraps our side of a terminal as a socket, which owns both descriptors from then on. Node would write to a
+ * terminal in blocking mode, and a program that does not read would hang the whole agent; so Node gets to see
+ * the socket, behind which the terminal is then put.
  */
 export function openTerminalSocket(
-  fd: number,
+  { terminal, standIn }: TerminalFds,
   options: SocketConstructorOpts,
-): { readonly socket: Socket; readonly fd: number } {
-  const [shown, other] = openSocketPair();
-  closeSync(other);
-  const socket = new Socket({ ...options, fd: shown, readable: true, writable: true });
-  replaceFd(shown, fd);
-  closeSync(fd);
-  return { socket, fd: shown };
+): Socket {
+  const socket = new Socket({ ...options, fd: standIn, readable: true, writable: true });
+  replaceFd(standIn, terminal);
+  closeSync(terminal);
+  return socket;
 }
 
 /** Lets the line editor of the kernel erase whole characters of UTF-8. */

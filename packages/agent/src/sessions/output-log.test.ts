@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -71,6 +72,31 @@ describe('OutputLog', () => {
     expect(log.end - log.start).toBe(1024 * 1024);
     log.close();
   });
+
+  it.skipIf(process.getuid?.() !== 0)(
+    'goes on in memory when the disk fills up (needs root to mount one)',
+    () => {
+      const small = mkdtempSync(join(directory, 'small-'));
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=512k', 'sprites-log', small]);
+      try {
+        const log = new OutputLog({ directory: small, capacityBytes: 4 * 1024 * 1024 });
+        for (let i = 0; i < 30; i++) log.append(streamIds.stdout, Buffer.alloc(60_000, 65 + i));
+        expect(log.end).toBe(1_800_000);
+        expect(log.start).toBeGreaterThan(400_000);
+        const kept = readAll(log)
+          .map(({ text }) => text)
+          .join('');
+        expect(kept).toHaveLength(log.end - log.start);
+        expect([kept.slice(-60_000), kept[0]]).toEqual([
+          '^'.repeat(60_000),
+          String.fromCharCode(65 + Math.floor(log.start / 60_000)),
+        ]);
+        log.close();
+      } finally {
+        execFileSync('umount', ['-l', small]);
+      }
+    },
+  );
 
   it('bounds what it remembers of alternating streams', () => {
     const log = new OutputLog({ directory, capacityBytes: 1024 * 1024 });

@@ -206,7 +206,10 @@ export class Session {
 
   #open({ io }: StartedProcess): SessionInput {
     if (io.type === 'terminal') {
-      const terminal = this.#read(streamIds.stdout, (options) => openTerminalSocket(io.fd, options));
+      const terminal = this.#read(streamIds.stdout, (options) => ({
+        socket: openTerminalSocket(io.fds, options),
+        fd: io.fds.standIn,
+      }));
       return SessionInput.ofTerminal(terminal.socket);
     }
     this.#read(streamIds.stdout, openPipeSocket(io.stdout));

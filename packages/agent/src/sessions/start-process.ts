@@ -3,7 +3,7 @@ import type { ExecCommand } from '@sprites/contract/exec';
 import { withProgramOomScore } from '../kernel/oom-score.ts';
 import { describeErrno, openPipe } from '../kernel/pipe.ts';
 import { type ProgramStdio, type SpawnOutcome, spawnProgram } from '../kernel/spawn.ts';
-import { openTerminal } from '../kernel/terminal.ts';
+import { closeTerminal, openTerminal, type TerminalFds } from '../kernel/terminal.ts';
 import { asUser, type User } from '../kernel/user.ts';
 import { buildEnvironment } from './environment.ts';
 import { checkDirectory, findExecutable, type Refusal, refuse } from './executable.ts';
@@ -14,7 +14,7 @@ export type StartedProcess = {
   readonly pid: number;
   readonly dir: string;
   readonly io:
-    | { readonly type: 'terminal'; readonly fd: number }
+    | { readonly type: 'terminal'; readonly fds: TerminalFds }
     | {
         readonly type: 'pipes';
         readonly stdin: number | undefined;
@@ -70,9 +70,9 @@ function startOnTerminal(command: ExecCommand, dir: string, start: Start): Start
   const terminal = openTerminal({ rows: command.rows, cols: command.cols });
   const outcome = start({ type: 'terminal', path: terminal.path });
   if (outcome.type === 'started') {
-    return { type: 'started', pid: outcome.pid, dir, io: { type: 'terminal', fd: terminal.fd } };
+    return { type: 'started', pid: outcome.pid, dir, io: { type: 'terminal', fds: terminal.fds } };
   }
-  closeSync(terminal.fd);
+  closeTerminal(terminal.fds);
   return refuse(`${command.file}: ${describeErrno(outcome.errno)}`);
 }
 

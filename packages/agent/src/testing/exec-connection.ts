@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { streamIds } from '@sprites/contract/exec';
 import { WebSocket } from 'ws';
 
@@ -29,7 +28,9 @@ export class ExecConnection {
       if (isBinary) this.messages.push(data);
       else this.texts.push(JSON.parse(data.toString().replace(/^control:/, '')));
     });
-    this.#closed = once(socket, 'close').then(([code]) => Number(code));
+    this.#closed = new Promise((resolve) => {
+      socket.on('close', resolve);
+    });
   }
 
   /** Opens a connection to `target`, a path with its query; rejects with status and body when it is refused. */
