@@ -1,14 +1,22 @@
+import { chmodSync, closeSync, openSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import type { SqliteDatabase, SqliteStatement } from 'kysely';
 
-/** Opens a SQLite file as Kysely's SQLite dialect wants it; writes are durable at commit. */
+/** Opens a SQLite file as Kysely's SQLite dialect wants it; writes are durable at commit. Only its owner can read it. */
 export function openDatabase(file: string): SqliteDatabase {
+  if (file !== ':memory:') makePrivate(file);
   const database = new DatabaseSync(file, { timeout: 5000 });
   database.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on');
   return {
     close: () => database.close(),
     prepare: (sql) => adaptStatement(database, sql),
   };
+}
+
+/** SQLite gives the files it puts beside this one the same mode. */
+function makePrivate(file: string): void {
+  closeSync(openSync(file, 'a', 0o600));
+  chmodSync(file, 0o600);
 }
 
 function adaptStatement(database: DatabaseSync, sql: string): SqliteStatement {

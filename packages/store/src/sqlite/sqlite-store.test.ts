@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Store } from '@sprites/core';
@@ -19,6 +19,19 @@ it('holds after reopening what it held before', async () => {
     const after = await open();
     expect(await after.findOrg('org_1')).toEqual(org);
     await after.close();
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});
+
+it('is readable by its owner only, with all its files', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'sprites-store-'));
+  try {
+    const store = await openSqliteStore(join(directory, 'sprites.db'));
+    for (const name of await readdir(directory)) {
+      expect((await stat(join(directory, name))).mode & 0o077, name).toBe(0);
+    }
+    await store.close();
   } finally {
     await rm(directory, { recursive: true });
   }
