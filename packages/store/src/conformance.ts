@@ -1,4 +1,4 @@
-import type { OrgRecord, SpriteRecord, Store } from '@sprites/core';
+import type { CheckpointRecord, OrgRecord, SpriteRecord, Store } from '@sprites/core';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
 const org: OrgRecord = {
@@ -29,6 +29,9 @@ function record(name: string, more: Partial<SpriteRecord> = {}): Omit<SpriteReco
     lastStartedAt: undefined,
     lastActiveAt: undefined,
     deletedAt: undefined,
+    checkpointCount: 0,
+    sourceCheckpoint: undefined,
+    restoring: undefined,
     ...more,
   };
 }
@@ -37,6 +40,7 @@ function record(name: string, more: Partial<SpriteRecord> = {}): Omit<SpriteReco
 export function describeStore(name: string, open: () => Promise<Store>): void {
   describeInserting(name, open);
   describeReading(name, open);
+  describeCheckpoints(name, open);
 }
 
 function describeInserting(name: string, open: () => Promise<Store>): void {
@@ -132,6 +136,58 @@ function describeReading(name: string, open: () => Promise<Store>): void {
       expect(await store.findToken('tok_2')).toBeUndefined();
       expect(await store.findOrgBySlug('personal')).toEqual(org);
       expect(await store.findOrg(org.id)).toEqual(org);
+    });
+  });
+}
+
+function describeCheckpoints(name: string, open: () => Promise<Store>): void {
+  const checkpoint = (spriteId: string, id: string): Omit<CheckpointRecord, 'sequence'> => ({
+    spriteId,
+    id,
+    comment: id === 'v1' ? 'first' : undefined,
+    createdAt: '2026-01-01T00:00:00.000Z',
+    sourceId: undefined,
+    isAuto: id.startsWith('auto-'),
+    health: '',
+  });
+
+  describe(`${name}, checkpoints`, () => {
+    it('returns them in the order they were made, each of its sprite only', async () => {
+      const store = await opened(open);
+      const one = await store.insertSprite(record('one'), 10);
+      const two = await store.insertSprite(record('two'), 10);
+      for (const id of ['v1', 'auto-x', 'v2']) await store.insertCheckpoint(checkpoint(one.id, id));
+      await store.insertCheckpoint(checkpoint(two.id, 'v1'));
+      expect(await store.listCheckpoints(one.id)).toEqual([
+        { ...checkpoint(one.id, 'v1'), sequence: 1 },
+        { ...checkpoint(one.id, 'auto-x'), sequence: 2 },
+        { ...checkpoint(one.id, 'v2'), sequence: 3 },
+      ]);
+      expect(await store.findCheckpoint(two.id, 'v2')).toBeUndefined();
+    });
+
+    it('forgets one, notes the health of one, and forgets all with their sprite', async () => {
+      const store = await opened(open);
+      const one = await store.insertSprite(record('one'), 10);
+      for (const id of ['v1', 'v2']) await store.insertCheckpoint(checkpoint(one.id, id));
+      await store.setCheckpointHealth(one.id, 'v2', 'damaged');
+      await store.removeCheckpoint(one.id, 'v1');
+      expect((await store.listCheckpoints(one.id)).map(({ id, health }) => [id, health])).toEqual([
+        ['v2', 'damaged'],
+      ]);
+      await store.removeSprite(one.id);
+      expect(await store.listCheckpoints(one.id)).toEqual([]);
+    });
+
+    it('keeps what a restore is about', async () => {
+      const store = await opened(open);
+      const one = await store.insertSprite(record('one'), 10);
+      const restoring = { to: 'v1', undo: 'auto-x' };
+      await store.updateSprite(one.id, { restoring, checkpointCount: 3, sourceCheckpoint: 'v1' });
+      const found = await store.findSpriteById(one.id);
+      expect(found).toEqual({ ...one, restoring, checkpointCount: 3, sourceCheckpoint: 'v1' });
+      await store.updateSprite(one.id, { restoring: undefined });
+      expect((await store.findSpriteById(one.id))?.restoring).toBeUndefined();
     });
   });
 }

@@ -48,6 +48,27 @@ export type SpriteRecord = {
   readonly lastActiveAt: string | undefined;
   /** set while the sprite is being deleted; it is invisible from then on */
   readonly deletedAt: string | undefined;
+  /** number of the last checkpoint a user made; numbers are never given twice */
+  readonly checkpointCount: number;
+  /** the checkpoint the live disk is based on */
+  readonly sourceCheckpoint: string | undefined;
+  /** set while a restore replaces the disk: a server that finds it goes back to `undo` */
+  readonly restoring: { readonly to: string; readonly undo: string } | undefined;
+};
+
+/** A saved disk of a sprite. */
+export type CheckpointRecord = {
+  readonly spriteId: string;
+  readonly id: string;
+  readonly comment: string | undefined;
+  readonly createdAt: string;
+  /** the checkpoint its disk was based on */
+  readonly sourceId: string | undefined;
+  readonly isAuto: boolean;
+  /** why it cannot be restored; empty when it can */
+  readonly health: string;
+  /** position among the sprite's checkpoints, in the order they were made */
+  readonly sequence: number;
 };
 
 export type SpritePatch = Partial<Omit<SpriteRecord, 'id' | 'orgId' | 'name' | 'slot'>>;
@@ -85,7 +106,15 @@ export interface Store {
   listAllSprites(): Promise<readonly SpriteRecord[]>;
   /** Changes the given members and returns the result, or undefined when the sprite is gone. */
   updateSprite(id: string, patch: SpritePatch): Promise<SpriteRecord | undefined>;
-  /** Forgets the sprite; its slot and name are free again. */
+  /** Adds a checkpoint after those the sprite has; its disk must be durable already. */
+  insertCheckpoint(checkpoint: Omit<CheckpointRecord, 'sequence'>): Promise<CheckpointRecord>;
+  findCheckpoint(spriteId: string, id: string): Promise<CheckpointRecord | undefined>;
+  /** All checkpoints of a sprite in the order they were made. */
+  listCheckpoints(spriteId: string): Promise<readonly CheckpointRecord[]>;
+  /** Notes whether a checkpoint can be restored. */
+  setCheckpointHealth(spriteId: string, id: string, health: string): Promise<void>;
+  removeCheckpoint(spriteId: string, id: string): Promise<void>;
+  /** Forgets the sprite with its checkpoints; its slot and name are free again. */
   removeSprite(id: string): Promise<void>;
   close(): Promise<void>;
 }

@@ -89,5 +89,8 @@ function newRecord(
     lastStartedAt: undefined,
     lastActiveAt: undefined,
     deletedAt: undefined,
+    checkpointCount: 0,
+    sourceCheckpoint: undefined,
+    restoring: undefined,
   };
 }

@@ -1,5 +1,6 @@
 import { SpriteError } from '@sprites/contract';
 import type {
+  CheckpointRecord,
   OrgRecord,
   SpriteListQuery,
   SpritePatch,
@@ -14,6 +15,7 @@ export class MemoryStore implements Store {
   readonly #orgs = new Map<string, OrgRecord>();
   readonly #tokens = new Map<string, TokenRecord>();
   readonly #sprites = new Map<string, SpriteRecord>();
+  #checkpoints: readonly CheckpointRecord[] = [];
 
   async insertOrg(org: OrgRecord): Promise<void> {
     this.#orgs.set(org.id, org);
@@ -88,6 +90,38 @@ export class MemoryStore implements Store {
 
   async removeSprite(id: string): Promise<void> {
     this.#sprites.delete(id);
+    this.#checkpoints = this.#checkpoints.filter((checkpoint) => checkpoint.spriteId !== id);
+  }
+
+  async insertCheckpoint(checkpoint: Omit<CheckpointRecord, 'sequence'>): Promise<CheckpointRecord> {
+    const sequence = (this.#of(checkpoint.spriteId).at(-1)?.sequence ?? 0) + 1;
+    const inserted = { ...checkpoint, sequence };
+    this.#checkpoints = [...this.#checkpoints, inserted];
+    return inserted;
+  }
+
+  async findCheckpoint(spriteId: string, id: string): Promise<CheckpointRecord | undefined> {
+    return this.#of(spriteId).find((checkpoint) => checkpoint.id === id);
+  }
+
+  async listCheckpoints(spriteId: string): Promise<readonly CheckpointRecord[]> {
+    return this.#of(spriteId);
+  }
+
+  async setCheckpointHealth(spriteId: string, id: string, health: string): Promise<void> {
+    this.#checkpoints = this.#checkpoints.map((checkpoint) =>
+      checkpoint.spriteId === spriteId && checkpoint.id === id ? { ...checkpoint, health } : checkpoint,
+    );
+  }
+
+  async removeCheckpoint(spriteId: string, id: string): Promise<void> {
+    this.#checkpoints = this.#checkpoints.filter(
+      (checkpoint) => checkpoint.spriteId !== spriteId || checkpoint.id !== id,
+    );
+  }
+
+  #of(spriteId: string): readonly CheckpointRecord[] {
+    return this.#checkpoints.filter((checkpoint) => checkpoint.spriteId === spriteId);
   }
 
   async close(): Promise<void> {}

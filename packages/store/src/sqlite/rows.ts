@@ -1,5 +1,12 @@
-import type { OrgRecord, SpritePatch, SpriteRecord, SpriteStatus, TokenRecord } from '@sprites/core';
-import type { OrgRow, SpriteRow, TokenRow } from './schema.ts';
+import type {
+  CheckpointRecord,
+  OrgRecord,
+  SpritePatch,
+  SpriteRecord,
+  SpriteStatus,
+  TokenRecord,
+} from '@sprites/core';
+import type { CheckpointRow, OrgRow, SpriteRow, TokenRow } from './schema.ts';
 
 export function toOrg(row: OrgRow): OrgRecord {
   return { id: row.id, slug: row.slug, urlId: row.url_id, createdAt: row.created_at };
@@ -47,6 +54,22 @@ export function toSprite(row: SpriteRow): SpriteRecord {
     lastStartedAt: row.last_started_at ?? undefined,
     lastActiveAt: row.last_active_at ?? undefined,
     deletedAt: row.deleted_at ?? undefined,
+    checkpointCount: row.checkpoint_count,
+    sourceCheckpoint: row.source_checkpoint ?? undefined,
+    restoring: row.restoring === null ? undefined : JSON.parse(row.restoring),
+  };
+}
+
+export function toCheckpoint(row: CheckpointRow): CheckpointRecord {
+  return {
+    spriteId: row.sprite_id,
+    id: row.id,
+    sequence: row.sequence,
+    comment: row.comment ?? undefined,
+    createdAt: row.created_at,
+    sourceId: row.source_id ?? undefined,
+    isAuto: row.is_auto === 1,
+    health: row.health,
   };
 }
 
@@ -74,6 +97,9 @@ const columns = {
   lastStartedAt: 'last_started_at',
   lastActiveAt: 'last_active_at',
   deletedAt: 'deleted_at',
+  checkpointCount: 'checkpoint_count',
+  sourceCheckpoint: 'source_checkpoint',
+  restoring: 'restoring',
 } as const satisfies Record<keyof SpritePatch, keyof Writable>;
 
 /** The columns of the members that a patch names; objects become JSON text, undefined becomes null. */

@@ -32,9 +32,23 @@ export type SpriteRow = {
   last_started_at: string | null;
   last_active_at: string | null;
   deleted_at: string | null;
+  checkpoint_count: number;
+  source_checkpoint: string | null;
+  restoring: string | null;
 };
 
-export type Tables = { orgs: OrgRow; tokens: TokenRow; sprites: SpriteRow };
+export type CheckpointRow = {
+  sprite_id: string;
+  id: string;
+  sequence: number;
+  comment: string | null;
+  created_at: string;
+  source_id: string | null;
+  is_auto: number;
+  health: string;
+};
+
+export type Tables = { orgs: OrgRow; tokens: TokenRow; sprites: SpriteRow; checkpoints: CheckpointRow };
 
 /** Schema changes in the order of their names; portable SQL only, and never changed once released. */
 export const migrations: Readonly<Record<string, Migration>> = {
@@ -56,6 +70,28 @@ export const migrations: Readonly<Record<string, Migration>> = {
         .addColumn('created_at', 'text', (column) => column.notNull())
         .execute();
       await createSprites(db);
+    },
+  },
+  '0002-checkpoints': {
+    async up(db: Kysely<unknown>): Promise<void> {
+      const sprites = db.schema.alterTable('sprites');
+      await sprites
+        .addColumn('checkpoint_count', 'integer', (column) => column.notNull().defaultTo(0))
+        .execute();
+      await sprites.addColumn('source_checkpoint', 'text').execute();
+      await sprites.addColumn('restoring', 'text').execute();
+      await db.schema
+        .createTable('checkpoints')
+        .addColumn('sprite_id', 'text', (column) => column.notNull().references('sprites.id'))
+        .addColumn('id', 'text', (column) => column.notNull())
+        .addColumn('sequence', 'integer', (column) => column.notNull())
+        .addColumn('comment', 'text')
+        .addColumn('created_at', 'text', (column) => column.notNull())
+        .addColumn('source_id', 'text')
+        .addColumn('is_auto', 'integer', (column) => column.notNull())
+        .addColumn('health', 'text', (column) => column.notNull())
+        .addPrimaryKeyConstraint('checkpoints_key', ['sprite_id', 'id'])
+        .execute();
     },
   },
 };

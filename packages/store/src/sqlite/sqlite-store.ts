@@ -1,5 +1,6 @@
 import { SpriteError } from '@sprites/contract';
 import type {
+  CheckpointRecord,
   OrgRecord,
   SpriteListQuery,
   SpritePatch,
@@ -11,7 +12,7 @@ import type {
 import { Kysely, SqliteDialect } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import { openDatabase } from './node-sqlite.ts';
-import { fromPatch, fromToken, toOrg, toSprite, toToken } from './rows.ts';
+import { fromPatch, fromToken, toCheckpoint, toOrg, toSprite, toToken } from './rows.ts';
 import { migrations, type Tables } from './schema.ts';
 
 /** Opens the store in a SQLite file, made or migrated when needed. Close it before opening the file elsewhere. */
@@ -147,7 +148,57 @@ class SqliteStore implements Store {
   }
 
   async removeSprite(id: string): Promise<void> {
-    await this.#db.deleteFrom('sprites').where('id', '=', id).execute();
+    await this.#db.transaction().execute(async (transaction) => {
+      await transaction.deleteFrom('checkpoints').where('sprite_id', '=', id).execute();
+      await transaction.deleteFrom('sprites').where('id', '=', id).execute();
+    });
+  }
+
+  insertCheckpoint(checkpoint: Omit<CheckpointRecord, 'sequence'>): Promise<CheckpointRecord> {
+    return this.#db.transaction().execute(async (transaction) => {
+      const last = await transaction
+        .selectFrom('checkpoints')
+        .select(({ fn }) => fn.max('sequence').as('sequence'))
+        .where('sprite_id', '=', checkpoint.spriteId)
+        .executeTakeFirst();
+      const sequence = Number(last?.sequence ?? 0) + 1;
+      const row = {
+        sprite_id: checkpoint.spriteId,
+        id: checkpoint.id,
+        sequence,
+        comment: checkpoint.comment ?? null,
+        created_at: checkpoint.createdAt,
+        source_id: checkpoint.sourceId ?? null,
+        is_auto: checkpoint.isAuto ? 1 : 0,
+        health: checkpoint.health,
+      };
+      await transaction.insertInto('checkpoints').values(row).execute();
+      return { ...checkpoint, sequence };
+    });
+  }
+
+  async findCheckpoint(spriteId: string, id: string): Promise<CheckpointRecord | undefined> {
+    const row = await this.#db
+      .selectFrom('checkpoints')
+      .selectAll()
+      .where('sprite_id', '=', spriteId)
+      .where('id', '=', id)
+      .executeTakeFirst();
+    return row === undefined ? undefined : toCheckpoint(row);
+  }
+
+  async listCheckpoints(spriteId: string): Promise<readonly CheckpointRecord[]> {
+    const query = this.#db.selectFrom('checkpoints').selectAll().where('sprite_id', '=', spriteId);
+    return (await query.orderBy('sequence').execute()).map(toCheckpoint);
+  }
+
+  async setCheckpointHealth(spriteId: string, id: string, health: string): Promise<void> {
+    const query = this.#db.updateTable('checkpoints').set({ health }).where('sprite_id', '=', spriteId);
+    await query.where('id', '=', id).execute();
+  }
+
+  async removeCheckpoint(spriteId: string, id: string): Promise<void> {
+    await this.#db.deleteFrom('checkpoints').where('sprite_id', '=', spriteId).where('id', '=', id).execute();
   }
 
   async close(): Promise<void> {

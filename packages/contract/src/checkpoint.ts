@@ -1,0 +1,61 @@
+import { z } from 'zod';
+
+/** Ids of checkpoints: `v1`, `v2`, … for those users make, `auto-…` for automatic ones. */
+export const checkpointIdPattern = /^(v[1-9]\d{0,8}|auto-[0-9a-z-]{1,40})$/;
+
+/** Id under which the live disk appears in lists. Spec section 13.1. */
+export const currentCheckpointId = 'Current';
+
+/** Longest comment of a checkpoint, in characters. */
+const maxCommentLength = 1000;
+
+export const CreateCheckpoint = z
+  .strictObject({
+    comment: z
+      .string()
+      .max(maxCommentLength, `must have at most ${maxCommentLength} characters`)
+      .regex(/^[^\p{Cc}]*$/u, 'must not contain control characters')
+      .optional(),
+  })
+  .meta({ id: 'CreateCheckpoint' });
+
+/** A saved disk, or the live one. Spec section 13.1. */
+export const Checkpoint = z
+  .object({
+    id: z.string(),
+    create_time: z.string().meta({ format: 'date-time' }),
+    comment: z.string().optional(),
+    source_id: z.string().optional().meta({ description: 'The checkpoint its disk was based on' }),
+    history: z.array(z.string()).meta({ description: 'All checkpoints it descends from, oldest first' }),
+    is_auto: z.boolean(),
+    health: z.string().meta({ description: 'Empty when healthy' }),
+  })
+  .meta({ id: 'Checkpoint' });
+export type Checkpoint = z.infer<typeof Checkpoint>;
+
+export const CheckpointListQuery = z.object({
+  history: z.string().optional().meta({ description: 'Only this checkpoint and those that descend from it' }),
+  includeAuto: z.string().optional().meta({ description: '`true` shows automatic checkpoints too' }),
+});
+
+/** One line of the create and restore streams; the last one is `complete` or `error`. Spec section 13.7. */
+export const CheckpointLine = z
+  .object({
+    type: z.enum(['info', 'error', 'complete']),
+    data: z.string().optional(),
+    error: z.string().optional(),
+    time: z.string().meta({ format: 'date-time' }),
+  })
+  .meta({ id: 'CheckpointLine' });
+export type CheckpointLine = z.infer<typeof CheckpointLine>;
+
+/** Where the disk of a new sprite comes from. */
+export const ForkSource = z
+  .strictObject({
+    sprite: z.string().min(1).max(200),
+    checkpoint: z
+      .string()
+      .regex(checkpointIdPattern, 'must be the id of a checkpoint, such as v1')
+      .optional(),
+  })
+  .meta({ id: 'ForkSource' });
