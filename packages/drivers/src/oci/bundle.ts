@@ -1,5 +1,6 @@
 import type { MachineSpec } from '@sprites/core';
 import type { AgentRuntime } from './agent-runtime.ts';
+import { guestSocketDir } from './guest-socket.ts';
 import type { MachineDir } from './run-dir.ts';
 import { createSeccompProfile } from './seccomp.ts';
 
@@ -66,6 +67,8 @@ export type BundleOptions = {
   readonly agentDir: string;
   /** host id of the machine's root */
   readonly firstId: number;
+  /** host directory in which the agent is to make its socket, where it gets none passed on */
+  readonly socketDir?: string | undefined;
 };
 
 const bin = '/.sprite/bin';
@@ -74,13 +77,22 @@ const bin = '/.sprite/bin';
 export const probeCommand: readonly string[] = [`${bin}/tini`, '--version'];
 
 /** The first program of a machine and its child, the agent; neither needs anything of the image. */
-export function createAgentCommand(agent: AgentRuntime): readonly string[] {
+export function createAgentCommand(
+  agent: AgentRuntime,
+  agentOptions: readonly string[] = [],
+): readonly string[] {
+  return createNodeCommand([...agent.args, `${bin}/agent.js`, ...agentOptions]);
+}
+
+/** The agent's Node with other arguments. */
+export function createNodeCommand(args: readonly string[]): readonly string[] {
   const node = [`${bin}/ld.so`, '--library-path', `${bin}/lib`, `${bin}/node`];
-  return [`${bin}/tini`, '-s', '--', ...node, ...agent.args, `${bin}/agent.js`];
+  return [`${bin}/tini`, '-s', '--', ...node, ...args];
 }
 
 /** The OCI runtime's `config.json` of a machine. */
-export function createBundle({ spec, machine, command, agentDir, firstId }: BundleOptions): object {
+export function createBundle(options: BundleOptions): object {
+  const { spec, machine, command, firstId } = options;
   const ids = [{ containerID: 0, hostID: firstId, size: idsPerMachine }];
   return {
     ociVersion: '1.0.2',
@@ -100,7 +112,7 @@ export function createBundle({ spec, machine, command, agentDir, firstId }: Bund
       // sudo and ping must be able to gain rights inside
       noNewPrivileges: false,
     },
-    mounts: createMounts(spec, machine, agentDir),
+    mounts: createMounts(options),
     linux: {
       namespaces: ['user', 'pid', 'network', 'ipc', 'uts', 'mount', 'cgroup'].map((type) => ({ type })),
       uidMappings: ids,
@@ -123,7 +135,7 @@ function createResources(spec: MachineSpec): object {
   };
 }
 
-function createMounts(spec: MachineSpec, machine: MachineDir, agentDir: string): readonly object[] {
+function createMounts({ spec, machine, agentDir, socketDir }: BundleOptions): readonly object[] {
   const mount = (destination: string, type: string, ...options: readonly string[]): object => ({
     destination,
     type,
@@ -134,7 +146,7 @@ function createMounts(spec: MachineSpec, machine: MachineDir, agentDir: string):
     destination,
     type: 'bind',
     source,
-    options: ['bind', 'ro', 'nosuid', 'nodev', ...options],
+    options: ['bind', 'nosuid', 'nodev', ...options],
   });
   const shmBytes = Math.floor(spec.limits.memoryBytes / 2);
   return [
@@ -145,7 +157,8 @@ function createMounts(spec: MachineSpec, machine: MachineDir, agentDir: string):
     mount('/dev/mqueue', 'mqueue', 'nosuid', 'noexec', 'nodev'),
     mount('/sys', 'sysfs', 'nosuid', 'noexec', 'nodev', 'ro'),
     mount('/.sprite', 'tmpfs', 'nosuid', 'nodev', 'ro', 'mode=755', 'size=64k'),
-    bind('/.sprite/bin', agentDir),
-    bind('/.sprite/machine.json', machine.facts, 'noexec'),
+    bind('/.sprite/bin', agentDir, 'ro'),
+    bind('/.sprite/machine.json', machine.facts, 'ro', 'noexec'),
+    ...(socketDir === undefined ? [] : [bind(guestSocketDir, socketDir, 'noexec')]),
   ];
 }

@@ -10,30 +10,34 @@ import {
   hasCode,
   identifyProcess,
   listenUnix,
-  mount,
   openEmptyNetns,
   type ProcessIdentity,
+  thawFileSystem,
   unmount,
 } from '@sprites/linux';
 import type { AgentRuntime } from './agent-runtime.ts';
-import { createAgentCommand, createBundle, idsPerMachine, probeCommand } from './bundle.ts';
+import { createAgentCommand, createBundle, idsPerMachine } from './bundle.ts';
+import { connectGuestSocket, guestSocketPath, mountSocketDir, waitForGuestSocket } from './guest-socket.ts';
+import { missingInGvisor, readGvisorFlags } from './gvisor.ts';
 import { checkHost } from './host-check.ts';
 import { limitNamespace, raiseHostLimits } from './host-limits.ts';
 import { writeIdentity } from './identity-files.ts';
 import { isRunning, type MachineState, readBootId, readState, writeState } from './machine-state.ts';
+import { quiesceDisk } from './quiesce.ts';
 import { killStrayRuntimes, release } from './release.ts';
 import { mountRoot } from './root.ts';
 import { type MachineDir, RunDir } from './run-dir.ts';
 import { Runtime, type RuntimeName } from './runtime.ts';
 import { settleAll } from './settle.ts';
 import { SharedMounts } from './shared-mounts.ts';
+import { cannotRun, prepareTrial, readTrial } from './trial.ts';
 
 export type OciDriverOptions = {
   /** directory for this server's running machines, see `runDirOf` */
   readonly runDir: string;
   readonly agent: AgentRuntime;
   /** `runc` unless given */
-  readonly runtime?: RuntimeName | 'runsc';
+  readonly runtime?: RuntimeName;
   /** version of this server, told to the agent */
   readonly version: string;
   readonly clock: Clock;
@@ -46,28 +50,13 @@ export type OciDriverOptions = {
 /** Ids no system account, container engine or directory service gives out. */
 const defaultUidBase = 0x7000_0000;
 const listenBacklog = 1024;
-
-const probeSpec: MachineSpec = {
-  spriteId: 'probe',
-  incarnation: 1,
-  hostname: 'probe',
-  slot: 0,
-  diskFile: '',
-  imageFile: '',
-  imageDigest: '',
-  limits: { cpus: 1, memoryBytes: 64 * 1024 * 1024, maxProcesses: 16 },
-  environment: {},
-  resolvConf: '',
-};
+const probeTimeoutMs = 20_000;
 
 /**
  * Opens the driver of one run directory after a look at the host and a trial container. Machines that run there are left
  * alone; call `repair` for the dead ones. Throws `not_supported` with the remedy when this host or runtime will not do.
  */
 export async function openOciDriver({ runtime = 'runc', ...options }: OciDriverOptions): Promise<OciDriver> {
-  if (runtime === 'runsc') {
-    throw new SpriteError('not_supported', 'runtime runsc is not supported yet; use runc or crun');
-  }
   const [problem] = await checkHost(runtime);
   if (problem !== undefined) throw new SpriteError('not_supported', `${problem.message}; ${problem.remedy}`);
   const cgroups = await findCgroups();
@@ -75,15 +64,21 @@ export async function openOciDriver({ runtime = 'runc', ...options }: OciDriverO
   await raiseHostLimits();
   const runDir = new RunDir(options.runDir);
   await runDir.prepare();
-  const driver = new OciDriver({ ...options, runtime }, runDir, cgroups);
+  const flags = await readRuntimeFlags(runtime);
+  const driver = new OciDriver({ ...options, runtime, flags }, runDir, cgroups);
   await driver.probe();
   return driver;
 }
 
-/** Machines as containers of an OCI runtime: separate namespaces, ids and limits on the host's own kernel. */
+type OpenOptions = OciDriverOptions & { readonly runtime: RuntimeName; readonly flags: readonly string[] };
+
+/**
+ * Machines as containers of an OCI runtime: separate namespaces, ids and limits, on the host's own kernel or, with runsc,
+ * on gVisor's.
+ */
 export class OciDriver implements Driver<Socket> {
-  readonly isolation: Isolation = 'container';
-  readonly #options: OciDriverOptions & { readonly runtime: RuntimeName };
+  readonly isolation: Isolation;
+  readonly #options: OpenOptions;
   readonly #runDir: RunDir;
   readonly #cgroups: CgroupLayout;
   readonly #runtime: Runtime;
@@ -91,42 +86,36 @@ export class OciDriver implements Driver<Socket> {
   /** network namespace of all sockets that reach into a machine: one that shows nothing of the host; open as long as we live */
   readonly #blindNetnsFd = openEmptyNetns();
   /** last operation of each machine; the next waits for it */
-  readonly #turns = new Map<string, Promise<void>>();
+  readonly #turns = new Map<string, Promise<unknown>>();
 
-  constructor(
-    options: OciDriverOptions & { readonly runtime: RuntimeName },
-    runDir: RunDir,
-    cgroups: CgroupLayout,
-  ) {
+  constructor(options: OpenOptions, runDir: RunDir, cgroups: CgroupLayout) {
     this.#options = options;
+    this.isolation = options.runtime === 'runsc' ? 'gvisor' : 'container';
     this.#runDir = runDir;
     this.#cgroups = cgroups;
-    this.#runtime = new Runtime({ name: options.runtime, runDir, cgroups, clock: options.clock });
+    const { runtime: name, flags, clock } = options;
+    this.#runtime = new Runtime({ name, runDir, cgroups, clock, flags });
     this.#shared = new SharedMounts(runDir);
   }
 
-  /** Makes and starts a container that ends at once. Throws `not_supported` when the runtime cannot do it here. */
+  /** Makes and starts a trial container. Throws `not_supported` when the runtime cannot do it here or lacks what sprites need. */
   async probe(): Promise<void> {
     const machine = this.#runDir.machine('probe');
     const firstId = this.#firstId(0);
     await this.#inTurn(machine.spriteId, async () => {
       await release(this.#releaseDeps, machine);
       try {
-        await mkdir(machine.path, { mode: 0o710 });
-        await mkdir(machine.root);
-        await chown(machine.path, 0, firstId);
-        const data = `size=1m,mode=755,uid=${firstId},gid=${firstId}`;
-        await mount({ source: 'tmpfs', target: machine.root, type: 'tmpfs', data });
-        await writeFile(machine.facts, '{}', { mode: 0o444 });
         const agentDir = await this.#shared.agent(this.#options.agent);
-        const bundle = createBundle({ spec: probeSpec, machine, command: probeCommand, agentDir, firstId });
-        await writeFile(machine.config, JSON.stringify(bundle), { mode: 0o600 });
-        await this.#createContainer(machine);
+        await prepareTrial({ machine, runtime: this.#runtime.name, agentDir, firstId });
+        const init = await this.#createContainer(machine);
         await this.#runtime.start(machine);
+        if (!this.#agentMakesSocket) return;
+        await this.#waitForAgent(machine, init, AbortSignal.timeout(probeTimeoutMs));
+        const missing = await readTrial(machine, this.#blindNetnsFd);
+        if (missing.length > 0) throw missingInGvisor(missing);
       } catch (cause) {
-        throw new SpriteError('not_supported', `runtime ${this.#runtime.name} cannot run a container here`, {
-          cause,
-        });
+        if (cause instanceof SpriteError && cause.code === 'not_supported') throw cause;
+        throw cannotRun(this.#runtime.name, cause);
       } finally {
         await release(this.#releaseDeps, machine);
       }
@@ -164,11 +153,20 @@ export class OciDriver implements Driver<Socket> {
     for (const spriteId of await this.#listTraces()) {
       const machine = this.#runDir.machine(spriteId);
       await this.#inTurn(spriteId, async () => {
-        if (!(await this.#findRunning(machine))) await release(this.#releaseDeps, machine);
+        const state = await this.#findRunning(machine);
+        // one that runs under another kernel than we say is not left running
+        if (state?.isolation !== this.isolation) await release(this.#releaseDeps, machine);
+        // a server that was killed while it quiesced the disk left every write waiting
+        else await thawFileSystem(machine.disk);
       });
     }
     const running = await this.#listRunning();
     await this.#shared.releaseImages(new Set(running.map((state) => state.imageDigest)));
+  }
+
+  quiesce<T>(spriteId: string, work: () => Promise<T>): Promise<T> {
+    const machine = this.#runDir.machine(spriteId);
+    return this.#inTurn(spriteId, () => quiesceDisk(machine, work));
   }
 
   /** Stops every machine of the run directory and removes it; the driver is of no use afterwards. */
@@ -182,10 +180,18 @@ export class OciDriver implements Driver<Socket> {
   }
 
   dial(spriteId: string, signal: AbortSignal): Promise<Socket> {
-    const { socket: path } = this.#runDir.machine(spriteId);
+    const machine = this.#runDir.machine(spriteId);
+    const unreachable = (cause: unknown): SpriteError =>
+      new SpriteError('agent_unreachable', `sprite ${spriteId} has no running machine`, { cause });
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
-      const socket = connectUnix(path, this.#blindNetnsFd);
+      let socket: Socket;
+      try {
+        socket = this.#connect(machine);
+      } catch (cause) {
+        reject(unreachable(cause));
+        return;
+      }
       const onAbort = (): void => {
         socket.destroy();
         reject(signal.reason);
@@ -193,7 +199,7 @@ export class OciDriver implements Driver<Socket> {
       signal.addEventListener('abort', onAbort, { once: true });
       const onError = (cause: Error): void => {
         signal.removeEventListener('abort', onAbort);
-        reject(new SpriteError('agent_unreachable', `sprite ${spriteId} has no running machine`, { cause }));
+        reject(unreachable(cause));
       };
       socket.once('error', onError);
       socket.once('connect', () => {
@@ -222,6 +228,7 @@ export class OciDriver implements Driver<Socket> {
       spriteId: spec.spriteId,
       incarnation: spec.incarnation,
       imageDigest: spec.imageDigest,
+      isolation: this.isolation,
       diskFile: spec.diskFile,
       bootId: await readBootId(),
     };
@@ -231,14 +238,19 @@ export class OciDriver implements Driver<Socket> {
     await writeState(machine, state);
     const image = this.#shared.image(spec.imageDigest, spec.imageFile);
     const agentDir = this.#shared.agent(this.#options.agent);
+    if (this.#agentMakesSocket) await mountSocketDir(machine, firstId);
     await settleAll(mountRoot({ spec, machine, image, firstId }), agentDir);
     signal.throwIfAborted();
     const bundle = createBundle({
       spec,
       machine,
-      command: createAgentCommand(this.#options.agent),
+      command: createAgentCommand(
+        this.#options.agent,
+        this.#agentMakesSocket ? ['--listen', guestSocketPath] : [],
+      ),
       agentDir: await agentDir,
       firstId,
+      socketDir: this.#agentMakesSocket ? machine.socketDir : undefined,
     });
     await settleAll(
       writeIdentity(machine.root, spec, firstId),
@@ -254,24 +266,46 @@ export class OciDriver implements Driver<Socket> {
     );
     signal.throwIfAborted();
     await this.#runtime.start(machine);
+    if (this.#agentMakesSocket) await this.#waitForAgent(machine, init, signal);
     // only now: a machine that a dying server never started must not pass for a running one
     await writeState(machine, { ...state, init });
     signal.throwIfAborted();
   }
 
   async #createContainer(machine: MachineDir): Promise<ProcessIdentity> {
-    await using socket = await listenUnix({
-      path: machine.socket,
-      backlog: listenBacklog,
-      netnsFd: this.#blindNetnsFd,
-    });
-    await this.#runtime.create(machine, socket.fd);
+    if (this.#agentMakesSocket) await this.#runtime.create(machine);
+    else await this.#createWithSocket(machine);
     // the machine has its own mount of it now; ours would only be copied about by other programs
     await unmount(machine.root);
     const init = identifyProcess(Number(await readFile(machine.pidFile, 'utf8')));
     if (init === undefined)
       throw new SpriteError('wake_failed', 'the machine ended before its first program');
     return init;
+  }
+
+  async #createWithSocket(machine: MachineDir): Promise<void> {
+    await using socket = await listenUnix({
+      path: machine.socket,
+      backlog: listenBacklog,
+      netnsFd: this.#blindNetnsFd,
+    });
+    await this.#runtime.create(machine, socket.fd);
+  }
+
+  /** runsc passes no descriptors on, so its agents make the socket in a directory they share with us. */
+  get #agentMakesSocket(): boolean {
+    return this.isolation === 'gvisor';
+  }
+
+  #connect(machine: MachineDir): Socket {
+    return this.#agentMakesSocket
+      ? connectGuestSocket(machine, this.#blindNetnsFd)
+      : connectUnix(machine.socket, this.#blindNetnsFd);
+  }
+
+  #waitForAgent(machine: MachineDir, init: ProcessIdentity, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    return waitForGuestSocket({ machine, netnsFd: this.#blindNetnsFd, init, clock, signal });
   }
 
   /** Read-only facts for the agent, at `/.sprite/machine.json`. */
@@ -323,16 +357,21 @@ export class OciDriver implements Driver<Socket> {
     return [...new Set(names.flat())];
   }
 
-  async #inTurn(spriteId: string, work: () => Promise<void>): Promise<void> {
+  async #inTurn<T>(spriteId: string, work: () => Promise<T>): Promise<T> {
     const previous = this.#turns.get(spriteId) ?? Promise.resolve();
     const current = previous.then(work, work);
     this.#turns.set(spriteId, current);
     try {
-      await current;
+      return await current;
     } finally {
       if (this.#turns.get(spriteId) === current) this.#turns.delete(spriteId);
     }
   }
+}
+
+async function readRuntimeFlags(runtime: RuntimeName): Promise<readonly string[]> {
+  if (runtime === 'crun') return ['--cgroup-manager=cgroupfs'];
+  return runtime === 'runsc' ? await readGvisorFlags() : [];
 }
 
 async function listDirectories(dir: string): Promise<readonly string[]> {

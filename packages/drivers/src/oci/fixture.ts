@@ -57,7 +57,7 @@ http.createServer((req, res) => {
       .then((value) => ({ value }), (error) => ({ error: String(error?.stack ?? error) }));
     res.end(JSON.stringify(answer));
   });
-}).listen({ fd: 3 });
+}).listen(process.argv[2] === '--listen' ? process.argv[3] : { fd: 3 });
 `;
 
 const systemClock: Clock = {

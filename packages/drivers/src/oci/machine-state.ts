@@ -1,4 +1,5 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
+import type { Isolation } from '@sprites/core';
 import { hasCode, isAlive, type ProcessIdentity } from '@sprites/linux';
 import type { MachineDir } from './run-dir.ts';
 
@@ -7,6 +8,7 @@ export type MachineState = {
   readonly spriteId: string;
   readonly incarnation: number;
   readonly imageDigest: string;
+  readonly isolation: Isolation;
   /** absolute path, to see when the kernel has let go of it */
   readonly diskFile: string;
   /** the machine's first process; absent while the machine is being put together */
@@ -53,6 +55,7 @@ function isState(value: unknown): value is MachineState {
     'incarnation' in value &&
     'diskFile' in value &&
     'imageDigest' in value &&
+    'isolation' in value &&
     'bootId' in value
   );
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile, readlink, rm, rmdir, unlink } from 'node:fs/promises';
 import type { Clock } from '@sprites/core';
-import { Cgroup, type CgroupLayout, hasCode, isAttached, unmount } from '@sprites/linux';
+import { Cgroup, type CgroupLayout, hasCode, isAttached, thawFileSystem, unmount } from '@sprites/linux';
 import { readState } from './machine-state.ts';
 import type { MachineDir, RunDir } from './run-dir.ts';
 import { settleAll } from './settle.ts';
@@ -19,6 +19,8 @@ const mostPollMs = 50;
 export async function release({ cgroups, clock }: ReleaseDeps, machine: MachineDir): Promise<void> {
   const cgroup = new Cgroup(cgroups, machine.cgroup);
   const state = await readState(machine);
+  // processes that wait to write to a frozen disk do not die, and a frozen disk stays attached without a mount
+  await thawFileSystem(machine.disk);
   await cgroup.kill();
   await cgroup.waitEmpty(AbortSignal.timeout(endTimeoutMs));
   // the directory is made when the disk is attached
@@ -40,7 +42,9 @@ export async function killStrayRuntimes(runDir: RunDir): Promise<void> {
   for (const pid of pids) {
     try {
       const argv = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).split('\0');
-      if (argv[argv.indexOf('--root') + 1] !== runDir.runtime) continue;
+      const root = argv[argv.indexOf('--root') + 1] ?? '';
+      // runsc has a directory for each machine
+      if (root !== runDir.runtime && !root.startsWith(`${runDir.runtime}/`)) continue;
       // a program inside a sprite can call itself what it likes
       if ((await readlink(`/proc/${pid}/ns/user`)) !== ownNamespace) continue;
       process.kill(Number(pid), 'SIGKILL');

@@ -66,6 +66,9 @@ export class MachineDir {
   readonly config: string;
   readonly facts: string;
   readonly socket: string;
+  /** mount point of the directory in which an agent makes its socket itself, for runtimes that pass no descriptor on */
+  readonly socketDir: string;
+  readonly guestSocket: string;
   readonly log: string;
   readonly pidFile: string;
   /** mount point of the root file system */
@@ -86,6 +89,8 @@ export class MachineDir {
     this.config = join(this.path, 'config.json');
     this.facts = join(this.path, 'machine.json');
     this.socket = join(this.path, 'agent.sock');
+    this.socketDir = join(this.path, 'socket');
+    this.guestSocket = join(this.socketDir, 'agent.sock');
     this.log = join(this.path, 'runtime.log');
     this.pidFile = join(this.path, 'init.pid');
     this.root = join(this.path, 'root');
@@ -98,7 +103,7 @@ export class MachineDir {
 
   /** Mount points, in the order in which they must be unmounted. */
   get mountPoints(): readonly string[] {
-    return [this.root, this.lower, this.upper, this.disk];
+    return [this.root, this.lower, this.upper, this.disk, this.socketDir];
   }
 
   get files(): readonly string[] {

@@ -7,13 +7,15 @@ import type { Clock } from '@sprites/core';
 import { type CgroupLayout, hasCode } from '@sprites/linux';
 import type { MachineDir, RunDir } from './run-dir.ts';
 
-export type RuntimeName = 'runc' | 'crun';
+export type RuntimeName = 'runc' | 'crun' | 'runsc';
 
 export type RuntimeOptions = {
   readonly name: RuntimeName;
   readonly runDir: RunDir;
   readonly cgroups: CgroupLayout;
   readonly clock: Clock;
+  /** further flags before the command, as `--name=value` */
+  readonly flags: readonly string[];
 };
 
 const mostLogBytes = 65_536;
@@ -28,32 +30,32 @@ export class Runtime {
   readonly #runDir: RunDir;
   readonly #clock: Clock;
   readonly #prefix: readonly string[];
+  readonly #flags: readonly string[];
 
-  constructor({ name, runDir, cgroups, clock }: RuntimeOptions) {
+  constructor({ name, runDir, cgroups, clock, flags }: RuntimeOptions) {
     this.name = name;
     this.#runDir = runDir;
     this.#clock = clock;
+    this.#flags = flags;
     this.#prefix = name === 'crun' && cgroups.all.length > 1 ? hideUnified(cgroups.unified) : [];
   }
 
-  /** Makes the container, with `socketFd` as descriptor 3 of its first process, which then waits for `start`. */
-  create(machine: MachineDir, socketFd: number): Promise<void> {
-    const args = [
-      '--bundle',
-      machine.path,
-      '--pid-file',
-      machine.pidFile,
-      '--preserve-fds',
-      '1',
-      machine.spriteId,
-    ];
-    return this.#run(machine, ['create', ...args], socketFd);
+  /** Makes the container, with `socketFd` (not for runsc) as descriptor 3 of its first process, which then waits for `start`. */
+  create(machine: MachineDir, socketFd?: number): Promise<void> {
+    const descriptors = socketFd === undefined ? [] : ['--preserve-fds', '1'];
+    const files = ['--bundle', machine.path, '--pid-file', machine.pidFile];
+    return this.#run(machine, ['create', ...files, ...descriptors, this.#containerId(machine)], socketFd);
   }
 
   /** Lets the first process of a made container go on to its program. */
   async start(machine: MachineDir): Promise<void> {
     if (this.name === 'runc' && (await this.#releaseFifo(machine))) return;
-    await this.#run(machine, ['start', machine.spriteId]);
+    await this.#run(machine, ['start', this.#containerId(machine)]);
+  }
+
+  /** The kernel has all gVisor sandboxes of the host in one space of names, whatever server's they are. */
+  #containerId(machine: MachineDir): string {
+    return this.name === 'runsc' ? machine.cgroup.slice(1).replaceAll('/', '-') : machine.spriteId;
   }
 
   /**
@@ -83,13 +85,17 @@ export class Runtime {
   }
 
   async #run(machine: MachineDir, command: readonly string[], socketFd?: number): Promise<void> {
-    const root = [
-      '--root',
-      this.#runDir.runtime,
-      ...(this.name === 'crun' ? ['--cgroup-manager', 'cgroupfs'] : []),
-    ];
+    // runsc keeps several files per container beside each other, so each has a root of its own
+    const root = ['--root', this.name === 'runsc' ? machine.runtimeState : this.#runDir.runtime];
     const log = ['--log', machine.log, '--log-format', 'json'];
-    const [program = this.name, ...args] = [...this.#prefix, this.name, ...root, ...log, ...command];
+    const [program = this.name, ...args] = [
+      ...this.#prefix,
+      this.name,
+      ...root,
+      ...log,
+      ...this.#flags,
+      ...command,
+    ];
     const descriptors = socketFd === undefined ? [] : [socketFd];
     const code = await new Promise<number | string>((resolve, reject) => {
       const child = spawn(program, args, {
