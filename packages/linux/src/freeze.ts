@@ -1,23 +1,74 @@
-import { open } from 'node:fs/promises';
-import { defineCall } from './syscall.ts';
+import { constants } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import koffi from 'koffi';
+import { defineCall, hasCode } from './syscall.ts';
 
-const ioctl = defineCall('ioctl', 'int', ['int', 'ulong', 'long']);
+const ioctl = defineCall('ioctl', 'int', ['int', 'ulong', 'long'], 'ioctl of a file system');
 const syncfs = defineCall('syncfs', 'int', ['int']);
+const ioctlAtOnce = koffi.load('libc.so.6').func('ioctl', 'int', ['int', 'ulong', 'long']);
 
 const fifreeze = 0xc0045877;
 const fithaw = 0xc0045878;
+const defaultMaxFrozenMs = 10_000;
 
 /**
- * Writes out the file system mounted at `path`, freezes it, runs `work` and thaws it, whatever happens.
- * Writers inside wait for as long as `work` takes.
+ * Writes out the file system mounted at `path`, freezes it, runs `work` and thaws it, whatever happens. Writers wait for
+ * as long as `work` takes but never longer than `maxFrozenMs`: then they go on, and this rejects when `work` has ended,
+ * as the file system moved under it. Anything but a mount point is refused: it would freeze what is around it.
  */
-export async function withFrozenFileSystem<T>(path: string, work: () => Promise<T>): Promise<T> {
-  await using directory = await open(path, 'r');
-  await syncfs(directory.fd);
-  await ioctl(directory.fd, fifreeze, 0);
+export async function withFrozenFileSystem<T>(
+  path: string,
+  work: () => Promise<T>,
+  { maxFrozenMs = defaultMaxFrozenMs } = {},
+): Promise<T> {
+  await using directory = await openMountPoint(path);
+  if (directory === undefined) throw new Error(`${path} is not a mount point and cannot be frozen`);
+  const { fd } = directory;
+  await syncfs(fd);
+  await ioctl(fd, fifreeze, 0);
+  const overdue = AbortSignal.timeout(maxFrozenMs);
+  // Not through the thread pool: its threads may be what waits for this file system.
+  const onOverdue = (): void => void ioctlAtOnce(fd, fithaw, 0);
+  overdue.addEventListener('abort', onOverdue);
+  let stoodStill = false;
+  let result: T;
   try {
-    return await work();
+    result = await work();
   } finally {
-    await ioctl(directory.fd, fithaw, 0);
+    overdue.removeEventListener('abort', onOverdue);
+    stoodStill = await thaw(fd);
   }
+  if (stoodStill) return result;
+  throw new Error(`the file system at ${path} was thawed after ${maxFrozenMs} ms or by somebody else`);
+}
+
+/** Thaws the file system mounted at `path`; false when it is not frozen or nothing is mounted there. */
+export async function thawFileSystem(path: string): Promise<boolean> {
+  await using directory = await openMountPoint(path);
+  return directory !== undefined && (await thaw(directory.fd));
+}
+
+async function thaw(fd: number): Promise<boolean> {
+  try {
+    await ioctl(fd, fithaw, 0);
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'EINVAL')) return false;
+    throw error;
+  }
+}
+
+async function openMountPoint(path: string): Promise<FileHandle | undefined> {
+  let directory: FileHandle;
+  try {
+    directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+  const [own, parent] = await Promise.all([directory.stat(), stat(join(path, '..'))]);
+  if (own.dev !== parent.dev) return directory;
+  await directory.close();
+  return undefined;
 }
