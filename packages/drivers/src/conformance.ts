@@ -18,6 +18,7 @@ export function describeDriver(name: string, createFixture: () => Promise<Driver
   describe(`${name} as a driver`, () => {
     describeStart(createFixture);
     describeEnd(createFixture);
+    describeQuiesce(createFixture);
   });
 }
 
@@ -131,5 +132,36 @@ function describeEnd(createFixture: () => Promise<DriverFixture>): void {
     await f.driver.start(spec, plugNothing, within(20_000));
     await f.driver.repair();
     expect(await f.driver.list()).toHaveLength(1);
+  });
+}
+
+function describeQuiesce(createFixture: () => Promise<DriverFixture>): void {
+  it('runs work on a quiet disk, one after the other for one machine, and hands on its result', async () => {
+    await using f = await createFixture();
+    const spec = await f.spec(1);
+    await f.driver.start(spec, plugNothing, within(20_000));
+    const quiesce = (result: string) => f.driver.quiesce(spec.spriteId, async () => result);
+    expect(await Promise.all([quiesce('a'), quiesce('b')])).toEqual(['a', 'b']);
+    (await f.driver.dial(spec.spriteId, within(5000))).destroy();
+  });
+
+  it('goes on after work that failed on a quiet disk, and stops the machine', async () => {
+    await using f = await createFixture();
+    const spec = await f.spec(1);
+    await f.driver.start(spec, plugNothing, within(20_000));
+    const failing = f.driver.quiesce(spec.spriteId, () => Promise.reject(new Error('no clone')));
+    await expect(failing).rejects.toThrow('no clone');
+    expect(await f.driver.quiesce(spec.spriteId, async () => 'again')).toBe('again');
+    await f.driver.stop(spec.spriteId);
+    expect(await f.driver.list()).toEqual([]);
+  });
+
+  it('just runs work when there is no machine', async () => {
+    await using f = await createFixture();
+    const { spriteId } = await f.spec(1);
+    expect(await f.driver.quiesce(spriteId, async () => 42)).toBe(42);
+    await expect(f.driver.quiesce(spriteId, () => Promise.reject(new Error('broken')))).rejects.toThrow(
+      'broken',
+    );
   });
 }

@@ -6,17 +6,44 @@ export type DiskUsage = {
   readonly ownBytes: number;
 };
 
-/** Where sprites' writable disks live. A disk is named by its sprite's id. */
+/** Runs the given step, the copying of a disk, at a moment when the disk stands still; settles no earlier than the step. */
+export type Quiet = (clone: () => Promise<void>) => Promise<void>;
+
+/**
+ * Where sprites' writable disks live, and the checkpoints of them. A disk is named by its sprite's id; a checkpoint by
+ * `v` and a number, or `auto-` and letters, digits and dashes. Operations on one disk must not overlap.
+ */
 export interface Disks {
   /** Makes an empty formatted disk; it is durable when the promise resolves. Throws `out_of_space`. */
   create(id: string, sizeBytes: number): Promise<void>;
-  /** Removes the disk if it is there; it must not be in use by a machine. */
+  /** Removes the disk, if it is there, and all its checkpoints; it must not be in use by a machine. */
   remove(id: string): Promise<void>;
   /** Ids of all complete disks. */
   list(): Promise<readonly string[]>;
   /** Absolute host path of the disk's image file, for the driver. */
   file(id: string): string;
   usage(id: string): Promise<DiskUsage>;
+  /**
+   * Saves the disk as it is under a checkpoint id that is not taken; durable when the promise resolves. The disk must be
+   * quiet: stopped, or made so by `quiet`, within which only what must be is done. Throws `out_of_space`.
+   */
+  saveCheckpoint(id: string, checkpointId: string, quiet?: Quiet): Promise<void>;
+  /**
+   * Replaces the disk by a copy of the checkpoint in one step: after a crash it is the old disk or the new one. A disk
+   * that is missing is made. No machine may use it. Throws `out_of_space`.
+   */
+  restoreCheckpoint(id: string, checkpointId: string): Promise<void>;
+  /**
+   * Makes the disk of a new sprite as a copy of another's checkpoint or, with undefined, of its disk, which must be quiet
+   * as for `saveCheckpoint`. Throws `out_of_space`.
+   */
+  fork(fromId: string, checkpointId: string | undefined, toId: string, quiet?: Quiet): Promise<void>;
+  /** Removes the checkpoint if it is there. */
+  removeCheckpoint(id: string, checkpointId: string): Promise<void>;
+  /** Ids of all complete checkpoints of a disk. */
+  listCheckpoints(id: string): Promise<readonly string[]>;
+  /** What a checkpoint costs. */
+  checkpointUsage(id: string, checkpointId: string): Promise<DiskUsage>;
   /** Free and total bytes of the pool. */
   space(): Promise<{ readonly freeBytes: number; readonly totalBytes: number }>;
 }

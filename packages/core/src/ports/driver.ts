@@ -55,6 +55,12 @@ export interface Driver<Stream extends Destroyable = Destroyable> {
   list(): Promise<readonly RunningMachine[]>;
   /** Releases what dead machines left behind (mounts, loops, cgroups, directories); living ones are not touched. */
   repair(): Promise<void>;
+  /**
+   * Runs `work` while the disk of a running machine stands still with everything synced on it; the programs go on and
+   * only writes wait, for 10 seconds at most: after that they go on and this rejects. Just runs `work` when there is no
+   * machine.
+   */
+  quiesce<T>(spriteId: string, work: () => Promise<T>): Promise<T>;
   /** Opens a byte stream to the agent of a running machine; rejects when there is none. */
   dial(spriteId: string, signal: AbortSignal): Promise<Stream>;
   /** Resolves when the machine has ended by itself or by stop. */

@@ -37,7 +37,7 @@ export async function openReflinkDisks(options: ReflinkDisksOptions): Promise<Re
     }
     await mountPool(paths.file, paths.directory);
   }
-  for (const directory of [paths.disks, paths.templates]) {
+  for (const directory of [paths.disks, paths.templates, paths.checkpoints]) {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     await removeUnfinished(directory);
   }

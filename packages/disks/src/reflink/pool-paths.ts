@@ -33,6 +33,7 @@ export type PoolPaths = {
   readonly file: string;
   readonly disks: string;
   readonly templates: string;
+  readonly checkpoints: string;
 };
 
 /** Finds them below a data directory, which must exist. */
@@ -44,5 +45,6 @@ export async function poolPaths(dataDir: string): Promise<PoolPaths> {
     file: join(base, 'pool.img'),
     disks: join(directory, 'disks'),
     templates: join(directory, 'templates'),
+    checkpoints: join(directory, 'checkpoints'),
   };
 }

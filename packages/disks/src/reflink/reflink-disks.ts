@@ -1,10 +1,11 @@
-import { link, open, readdir, rm, statfs } from 'node:fs/promises';
+import { access, readdir, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SpriteError } from '@sprites/contract';
-import type { Disks, DiskUsage } from '@sprites/core';
-import { cloneFile, hasCode, measureExtents, syncDirectory } from '@sprites/linux';
+import type { Disks, DiskUsage, Quiet } from '@sprites/core';
+import { hasCode, isAttached, measureExtents, syncDirectory } from '@sprites/linux';
 import { formatBytes } from '../bytes.ts';
-import { createUnfinishedName } from '../unfinished.ts';
+import { CheckpointFiles } from './checkpoint-files.ts';
+import { addClone, type PlaceClone, replaceByClone } from './place-clone.ts';
 import { type PoolPaths, releasePool } from './pool-paths.ts';
 import { makeTemplate } from './template.ts';
 
@@ -16,13 +17,14 @@ const maxDiskBytes = 16 * 1024 ** 4;
 /** What makes blocks shareable: the data directory's own file system, or an XFS in a file. */
 export type ReflinkKind = 'reflink-directory' | 'reflink-loop';
 
-/** Disks as ext4 image files that share blocks with the template they were cloned from. */
+/** Disks and checkpoints as ext4 image files that share blocks with what they were cloned from. */
 export class ReflinkDisks implements Disks {
   readonly kind: ReflinkKind;
   readonly #dataDir: string;
   readonly #paths: PoolPaths;
   readonly #signal: AbortSignal;
   readonly #reserveBytes: number | undefined;
+  readonly #checkpoints: CheckpointFiles;
   readonly #templates = new Map<number, Promise<string>>();
 
   constructor(options: {
@@ -37,28 +39,24 @@ export class ReflinkDisks implements Disks {
     this.#paths = options.paths;
     this.#signal = options.signal;
     this.#reserveBytes = options.reserveBytes;
+    this.#checkpoints = new CheckpointFiles(options.paths.checkpoints);
   }
 
   async create(id: string, sizeBytes: number): Promise<void> {
     const file = this.file(id);
     checkSize(sizeBytes);
-    await this.#checkSpace();
-    const unfinished = join(this.#paths.disks, createUnfinishedName());
-    try {
-      await cloneFile(await this.#template(sizeBytes), unfinished);
-      await syncFile(unfinished);
-      // A hard link, unlike a rename, never replaces a disk that is there.
-      await link(unfinished, file);
-    } catch (error) {
-      throw await this.#explain(error);
-    } finally {
-      await rm(unfinished, { force: true });
-    }
-    await syncDirectory(this.#paths.disks);
+    await this.#add(async () => ({
+      from: await this.#template(sizeBytes),
+      to: file,
+      workDir: this.#paths.disks,
+    }));
   }
 
   async remove(id: string): Promise<void> {
-    await rm(this.file(id), { force: true });
+    const file = this.file(id);
+    // The disk comes last: while it is there, a removal that was cut short is known to be unfinished.
+    await this.#checkpoints.removeAll(id);
+    await rm(file, { force: true });
     await syncDirectory(this.#paths.disks);
   }
 
@@ -71,12 +69,56 @@ export class ReflinkDisks implements Disks {
   }
 
   file(id: string): string {
-    if (!idPattern.test(id)) throw new Error(`${JSON.stringify(id)} cannot name a disk`);
+    checkId(id);
     return join(this.#paths.disks, `${id}${suffix}`);
   }
 
   async usage(id: string): Promise<DiskUsage> {
     return measureExtents(this.file(id));
+  }
+
+  async saveCheckpoint(id: string, checkpointId: string, quiet?: Quiet): Promise<void> {
+    const from = this.file(id);
+    const to = this.#checkpoints.file(id, checkpointId);
+    await this.#add(async () => {
+      await this.#checkpoints.prepare(id);
+      return { from, to, workDir: this.#paths.checkpoints, quiet };
+    });
+  }
+
+  async restoreCheckpoint(id: string, checkpointId: string): Promise<void> {
+    const to = this.file(id);
+    const from = await this.#findCheckpoint(id, checkpointId);
+    if (await isAttached(to)) {
+      throw new SpriteError('unavailable', `the disk of ${id} is in use; stop the sprite first`);
+    }
+    try {
+      await replaceByClone({ from, to, workDir: this.#paths.disks });
+    } catch (error) {
+      throw await this.#explain(error);
+    }
+  }
+
+  async fork(fromId: string, checkpointId: string | undefined, toId: string, quiet?: Quiet): Promise<void> {
+    const to = this.file(toId);
+    const isLive = checkpointId === undefined;
+    const from = isLive ? this.file(fromId) : await this.#findCheckpoint(fromId, checkpointId);
+    const workDir = this.#paths.disks;
+    await this.#add(async () => ({ from, to, workDir, quiet: isLive ? quiet : undefined }));
+  }
+
+  async removeCheckpoint(id: string, checkpointId: string): Promise<void> {
+    checkId(id);
+    await this.#checkpoints.remove(id, checkpointId);
+  }
+
+  async listCheckpoints(id: string): Promise<readonly string[]> {
+    checkId(id);
+    return this.#checkpoints.list(id);
+  }
+
+  async checkpointUsage(id: string, checkpointId: string): Promise<DiskUsage> {
+    return measureExtents(await this.#findCheckpoint(id, checkpointId));
   }
 
   /** Free and total bytes; a pool in a file has no more free than the file system the file is on. */
@@ -98,6 +140,29 @@ export class ReflinkDisks implements Disks {
   async release(): Promise<void> {
     await this.close();
     await releasePool(this.#dataDir);
+  }
+
+  async #findCheckpoint(id: string, checkpointId: string): Promise<string> {
+    checkId(id);
+    const file = this.#checkpoints.file(id, checkpointId);
+    try {
+      await access(file);
+      return file;
+    } catch (cause) {
+      throw new SpriteError('checkpoint_not_found', `checkpoint ${checkpointId} of ${id} not found`, {
+        cause,
+      });
+    }
+  }
+
+  /** Adds what `prepare` answers to the pool, unless that would leave too little space. */
+  async #add(prepare: () => Promise<PlaceClone>): Promise<void> {
+    await this.#checkSpace();
+    try {
+      await addClone(await prepare());
+    } catch (error) {
+      throw await this.#explain(error);
+    }
   }
 
   async #checkSpace(): Promise<void> {
@@ -132,6 +197,10 @@ function outOfSpace(freeBytes: number, reserveBytes: number, cause?: unknown): S
   );
 }
 
+function checkId(id: string): void {
+  if (!idPattern.test(id)) throw new Error(`${JSON.stringify(id)} cannot name a disk`);
+}
+
 function checkSize(sizeBytes: number): void {
   const fits = sizeBytes >= minDiskBytes && sizeBytes <= maxDiskBytes && sizeBytes % 4096 === 0;
   if (fits) return;
@@ -140,9 +209,4 @@ function checkSize(sizeBytes: number): void {
     `a disk of ${sizeBytes} bytes is not possible; choose a multiple of 4096 ` +
       `from ${formatBytes(minDiskBytes)} to ${formatBytes(maxDiskBytes)}`,
   );
-}
-
-async function syncFile(file: string): Promise<void> {
-  await using handle = await open(file, 'r');
-  await handle.sync();
 }

@@ -69,6 +69,11 @@ export class MemoryDriver implements Driver<Duplex> {
     this.log.push('repair');
   }
 
+  async quiesce<T>(spriteId: string, work: () => Promise<T>): Promise<T> {
+    this.log.push(`quiesce ${spriteId}`);
+    return work();
+  }
+
   /** The stream gives back what is written to it. */
   async dial(spriteId: string, signal: AbortSignal): Promise<Duplex> {
     signal.throwIfAborted();

@@ -1,14 +1,16 @@
 import {
   Changes,
+  type CheckpointDeps,
   type Disks,
   ensureOrg,
   type Image,
   Lifecycle,
   type LifecycleDeps,
   type Network,
+  Operations,
   type OrgRecord,
+  type Quiet,
   type Settings,
-  type SpriteDeps,
 } from '@sprites/core';
 import { MemoryDriver } from '@sprites/drivers/memory';
 import { MemoryStore } from '@sprites/store/memory';
@@ -35,20 +37,27 @@ const image: Image = {
   createdAt: '2026-01-01T00:00:00.000Z',
 };
 
-/** Disks that are nothing but names. */
+/** Disks that are nothing but a text each, with saved ones beside them. */
 export class MemoryDisks implements Disks {
-  readonly ids = new Set<string>();
+  /** what each disk holds; a test writes here what a program in the sprite would */
+  readonly contents = new Map<string, string>();
+  readonly saved = new Map<string, string>();
+
+  get ids(): ReadonlySet<string> {
+    return new Set(this.contents.keys());
+  }
 
   async create(id: string): Promise<void> {
-    this.ids.add(id);
+    this.contents.set(id, '');
   }
 
   async remove(id: string): Promise<void> {
-    this.ids.delete(id);
+    this.contents.delete(id);
+    for (const checkpointId of await this.listCheckpoints(id)) await this.removeCheckpoint(id, checkpointId);
   }
 
   async list(): Promise<readonly string[]> {
-    return [...this.ids];
+    return [...this.contents.keys()];
   }
 
   file(id: string): string {
@@ -59,8 +68,52 @@ export class MemoryDisks implements Disks {
     return { usedBytes: 0, ownBytes: 0 };
   }
 
+  async saveCheckpoint(id: string, checkpointId: string, quiet: Quiet = (clone) => clone()): Promise<void> {
+    await quiet(async () => {
+      this.saved.set(`${id}/${checkpointId}`, this.#read(id));
+    });
+  }
+
+  async restoreCheckpoint(id: string, checkpointId: string): Promise<void> {
+    const content = this.saved.get(`${id}/${checkpointId}`);
+    if (content === undefined) throw new Error(`no ${checkpointId} of ${id}`);
+    this.contents.set(id, content);
+  }
+
+  async fork(
+    fromId: string,
+    checkpointId: string | undefined,
+    toId: string,
+    quiet: Quiet = (clone) => clone(),
+  ): Promise<void> {
+    await quiet(async () => {
+      const saved = this.saved.get(`${fromId}/${checkpointId}`);
+      this.contents.set(toId, checkpointId === undefined ? this.#read(fromId) : (saved ?? ''));
+    });
+  }
+
+  async removeCheckpoint(id: string, checkpointId: string): Promise<void> {
+    this.saved.delete(`${id}/${checkpointId}`);
+  }
+
+  async listCheckpoints(id: string): Promise<readonly string[]> {
+    const prefix = `${id}/`;
+    const keys = [...this.saved.keys()].filter((key) => key.startsWith(prefix));
+    return keys.map((key) => key.slice(prefix.length));
+  }
+
+  async checkpointUsage(): Promise<{ usedBytes: number; ownBytes: number }> {
+    return { usedBytes: 0, ownBytes: 0 };
+  }
+
   async space(): Promise<{ freeBytes: number; totalBytes: number }> {
     return { freeBytes: 1, totalBytes: 2 };
+  }
+
+  #read(id: string): string {
+    const content = this.contents.get(id);
+    if (content === undefined) throw new Error(`no disk ${id}`);
+    return content;
   }
 }
 
@@ -88,7 +141,7 @@ export class MemoryNetwork implements Network {
 
 /** The core on implementations in memory, with one org. */
 export type Fixture = {
-  readonly deps: SpriteDeps & { readonly driver: MemoryDriver; readonly store: MemoryStore };
+  readonly deps: CheckpointDeps & { readonly driver: MemoryDriver; readonly store: MemoryStore };
   readonly disks: MemoryDisks;
   readonly network: MemoryNetwork;
   readonly org: OrgRecord;
@@ -124,5 +177,5 @@ export async function fixture(
   onTestFinished(() => lifecycle.close());
   const org = await ensureOrg({ store, clock: systemClock }, 'personal');
   const signal = new AbortController().signal;
-  return { deps: { ...core, lifecycle }, disks, network, org, signal };
+  return { deps: { ...core, lifecycle, operations: new Operations() }, disks, network, org, signal };
 }
