@@ -51,6 +51,7 @@ export const testPackages: readonly HostPackage[] = [
   },
   { name: 'tmux', proof: 'tmux', purpose: 'a terminal to drive the command line in' },
   { name: 'git', proof: '/usr/lib/git-core/git-http-backend', purpose: 'a server that sprites clone from' },
+  { name: 'python3-pip', proof: 'pip3', purpose: 'tells where this host gets Python packages' },
   { name: 'openssl', proof: 'openssl', purpose: 'certificates that only the tests trust' },
 ];
 

@@ -35,8 +35,8 @@ export async function readHostRegistries(): Promise<HostRegistries> {
   const pip = await readPip();
   const npm = await readNpm();
   const aptOptions = await readApt();
-  const index = pip.PIP_INDEX_URL ?? 'https://pypi.org/simple';
-  const registry = npm.npm_config_registry ?? 'https://registry.npmjs.org/';
+  const index = pip.PIP_INDEX_URL ?? (await readDefaultIndex());
+  const registry = npm.npm_config_registry ?? '';
   const hasProxy = proxies.length > 0 || 'PIP_PROXY' in pip || 'npm_config_https_proxy' in npm;
   const pages = await Promise.all([
     readPage(`${withoutSlash(index)}/${samples.pip}/`),
@@ -62,6 +62,12 @@ async function readPip(): Promise<Readonly<Record<string, string>>> {
       pipSettings.includes(key) ? pair(`PIP_${key.toUpperCase().replaceAll('-', '_')}`, value) : [],
     ),
   );
+}
+
+/** The index pip uses unless it is told another one. */
+async function readDefaultIndex(): Promise<string> {
+  const code = 'from pip._internal.models.index import PyPI; print(PyPI.simple_url)';
+  return (await runProgram('python3', ['-c', code])).trim();
 }
 
 async function readNpm(): Promise<Readonly<Record<string, string>>> {
