@@ -16,6 +16,13 @@ export const errorTable = {
   session_not_found: { status: 404, description: 'the session does not exist or has ended' },
   method_not_allowed: { status: 405, description: 'the path exists but not with this method' },
   sprite_already_exists: { status: 409, description: 'a sprite of that name already exists' },
+  checkpoint_not_found: { status: 404, description: 'the sprite has no checkpoint of that id' },
+  checkpoint_in_use: { status: 409, description: 'the checkpoint is what the sprite is based on' },
+  checkpoint_damaged: { status: 409, description: 'the checkpoint cannot be restored' },
+  operation_in_progress: {
+    status: 409,
+    description: 'another checkpoint or restore of the sprite is under way',
+  },
   session_exited: { status: 410, description: 'the session has already exited' },
   request_too_large: { status: 413, description: 'the request body is larger than the limit' },
   request_header_too_large: {

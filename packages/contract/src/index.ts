@@ -1,3 +1,4 @@
+export * from './checkpoint.ts';
 export * from './duration.ts';
 export * from './endpoint.ts';
 export * from './endpoints.ts';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ForkSource } from './checkpoint.ts';
 import { Environment, Label, SpriteName } from './names.ts';
 
 const Timestamp = z.string().meta({ format: 'date-time', description: 'RFC 3339' });
@@ -57,6 +58,9 @@ export const CreateSprite = z
       .max(200)
       .optional()
       .meta({ description: 'Name or digest of an installed base image' }),
+    from: ForkSource.optional().meta({
+      description: 'Begin with a copy of another sprite’s disk, live or as a checkpoint saved it',
+    }),
   })
   .meta({ id: 'CreateSprite' });
 

@@ -5,14 +5,15 @@ import { getRequestListener } from '@hono/node-server';
 import { SpriteError } from '@sprites/contract';
 import {
   Changes,
+  type CheckpointDeps,
   ensureOrg,
   installToken,
   Lifecycle,
   type LifecycleDeps,
+  Operations,
   type Repairs,
   reconcile,
   type Settings,
-  type SpriteDeps,
   type Store,
 } from '@sprites/core';
 import { openSqliteStore } from '@sprites/store/sqlite';
@@ -24,6 +25,7 @@ import { createListener } from './http/listener.ts';
 import { parseTarget } from './http/path.ts';
 import { createLog, type Logger } from './log.ts';
 import { Metrics } from './metrics.ts';
+import { routeCheckpoints } from './routes/checkpoints.ts';
 import { routeOrganization } from './routes/organization.ts';
 import { routeServer } from './routes/server.ts';
 import type { WireDeps } from './routes/sprite-json.ts';
@@ -75,7 +77,13 @@ export async function startServer(config: Config): Promise<RunningServer> {
   const repairs = await reconcile(deps, lifecycle);
   const gate: GateDeps = { store, driver: host.driver, lifecycle, connections, metrics, version };
   const url = { current: '' };
-  const app = createRoutes({ config, host, deps: { ...deps, lifecycle }, metrics, url });
+  const app = createRoutes({
+    config,
+    host,
+    deps: { ...deps, lifecycle, operations: new Operations() },
+    metrics,
+    url,
+  });
   const server = createListener({
     clock: systemClock,
     log,
@@ -147,7 +155,7 @@ function createCore(
 type RoutesInput = {
   readonly config: Config;
   readonly host: Host;
-  readonly deps: SpriteDeps;
+  readonly deps: CheckpointDeps;
   readonly metrics: Metrics;
   /** base URL of the API, known once the server listens */
   readonly url: { readonly current: string };
@@ -162,6 +170,7 @@ function createRoutes({ config, host, deps, metrics, url }: RoutesInput): Listen
     urlOf: (name, urlId) => spriteUrl(config.domain, url.current, `${name}-${urlId}`),
   };
   routeSprites(app, { ...deps, ...wire });
+  routeCheckpoints(app, deps);
   routeOrganization(app, { ...wire, clock: deps.clock, exchangeCredential: config.exchangeCredential });
   routeServer(app, {
     store: deps.store,

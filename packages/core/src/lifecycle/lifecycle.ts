@@ -39,6 +39,12 @@ export type LifecycleObservers = {
   readonly onStop: (spriteId: string) => void;
 };
 
+/** Stops and starts the machine of a sprite that some work has to itself. */
+export type MachineControl = {
+  readonly stop: () => Promise<void>;
+  readonly start: (sprite: Pick<SpriteRecord, 'id' | 'name'>) => Promise<void>;
+};
+
 /**
  * Starts and stops machines. Work on one sprite happens one after the other; `close` stops watching machines but
  * leaves them running, so that the next server finds them.
@@ -87,6 +93,21 @@ export class Lifecycle {
   async restart(sprite: Pick<SpriteRecord, 'id' | 'name'>): Promise<Wake> {
     await this.sleep(sprite.id);
     return this.wake(sprite, this.#closing.signal);
+  }
+
+  /**
+   * Does work that has the sprite to itself: it neither wakes nor stops meanwhile but by the control it is given.
+   * Requests for a stopped sprite wait for the end of the work; those for a running one go on.
+   */
+  async exclusively<T>(spriteId: string, work: (machine: MachineControl) => Promise<T>): Promise<T> {
+    return this.#turns.take(spriteId, () =>
+      work({
+        stop: () => this.#stop(spriteId),
+        start: async (sprite) => {
+          await this.#start(sprite);
+        },
+      }),
+    );
   }
 
   /** Stops the machine, removes the disk and forgets the sprite; it must be marked as deleted already. */

@@ -1,3 +1,4 @@
+import { undoRestore } from '../checkpoints/restore.ts';
 import type { SpriteRecord } from '../ports/store.ts';
 import type { Lifecycle, LifecycleDeps } from './lifecycle.ts';
 
@@ -7,6 +8,7 @@ export type Repairs = {
   readonly stopped: number;
   readonly erased: number;
   readonly orphanDisks: number;
+  readonly restoresUndone: number;
 };
 
 /**
@@ -15,6 +17,7 @@ export type Repairs = {
  */
 export async function reconcile(deps: LifecycleDeps, lifecycle: Lifecycle): Promise<Repairs> {
   await deps.driver.repair();
+  const restoresUndone = await undoRestores(deps);
   const sprites = await deps.store.listAllSprites();
   const byId = new Map(sprites.map((sprite) => [sprite.id, sprite]));
   const alive = new Map((await deps.driver.list()).map((machine) => [machine.spriteId, machine.incarnation]));
@@ -36,7 +39,36 @@ export async function reconcile(deps: LifecycleDeps, lifecycle: Lifecycle): Prom
   }
   const orphans = (await deps.disks.list()).filter((id) => !byId.has(id));
   for (const id of orphans) await deps.disks.remove(id);
-  return { adopted: keep.length, stopped, erased: deleted.length, orphanDisks: orphans.length };
+  for (const sprite of sprites) if (sprite.deletedAt === undefined) await mendCheckpoints(deps, sprite);
+  return {
+    adopted: keep.length,
+    stopped,
+    erased: deleted.length,
+    orphanDisks: orphans.length,
+    restoresUndone,
+  };
+}
+
+/** A restore that was not answered for did not happen: its sprite gets the disk from before. */
+async function undoRestores(deps: LifecycleDeps): Promise<number> {
+  const restoring = (await deps.store.listAllSprites()).filter((sprite) => sprite.restoring !== undefined);
+  for (const sprite of restoring) {
+    await deps.driver.stop(sprite.id);
+    await undoRestore(deps, sprite);
+  }
+  return restoring.length;
+}
+
+/** Removes saved disks that no record names, and marks records whose saved disk is gone. */
+async function mendCheckpoints(deps: LifecycleDeps, sprite: SpriteRecord): Promise<void> {
+  const saved = new Set(await deps.disks.listCheckpoints(sprite.id));
+  const records = await deps.store.listCheckpoints(sprite.id);
+  for (const { id, health } of records) {
+    if (!saved.has(id) && health === '')
+      await deps.store.setCheckpointHealth(sprite.id, id, 'its disk is missing');
+    saved.delete(id);
+  }
+  for (const id of saved) await deps.disks.removeCheckpoint(sprite.id, id);
 }
 
 async function adopt(

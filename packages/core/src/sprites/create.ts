@@ -1,8 +1,9 @@
 import { type CreateSprite, createId, SpriteError } from '@sprites/contract';
 import type { z } from 'zod';
+import type { CheckpointDeps } from '../checkpoints/deps.ts';
+import { type ForkOrigin, findForkOrigin, forkDisk } from '../checkpoints/fork.ts';
 import type { Image } from '../ports/images.ts';
 import type { SpriteRecord } from '../ports/store.ts';
-import type { SpriteDeps } from './deps.ts';
 import { effectiveConfig } from './effective-config.ts';
 
 export type CreateInput = z.output<typeof CreateSprite> & { readonly orgId: string };
@@ -10,25 +11,33 @@ export type CreateInput = z.output<typeof CreateSprite> & { readonly orgId: stri
 const gibibyte = 1024 ** 3;
 
 /**
- * Makes a cold sprite with an empty disk; both are durable when this resolves. Throws `sprite_already_exists`,
- * `unknown_image`, `concurrent_sprite_limit_exceeded` and `out_of_space`.
+ * Makes a cold sprite with an empty disk, or with a copy of another's; both are durable when this resolves. Throws
+ * `sprite_already_exists`, `unknown_image`, `concurrent_sprite_limit_exceeded`, `out_of_space`, and for a fork
+ * `sprite_not_found`, `checkpoint_not_found` and `checkpoint_damaged`.
  */
 export async function createSprite(
-  deps: SpriteDeps,
+  deps: CheckpointDeps,
   input: CreateInput,
   signal: AbortSignal,
 ): Promise<SpriteRecord> {
   if ((await deps.store.findSprite(input.orgId, input.name)) !== undefined) {
     throw new SpriteError('sprite_already_exists', `sprite ${input.name} already exists`);
   }
-  const image = await findImage(deps, input.image ?? deps.settings.defaultImage);
+  const origin = await findOrigin(deps, input);
   await ensureCapacity(deps, input.wait_for_capacity === true, signal);
   const id = createId('sprite', deps.clock.now());
-  const config = effectiveConfig(deps.settings, input.config ?? {});
-  await deps.disks.create(id, config.storage_gb * gibibyte);
+  const record =
+    origin === undefined
+      ? newRecord(deps, input, {
+          id,
+          image: await findImage(deps, input.image ?? deps.settings.defaultImage),
+        })
+      : forkedRecord(deps, input, { id, origin });
+  if (origin !== undefined) await forkDisk(deps, origin, id);
+  else await deps.disks.create(id, effectiveConfig(deps.settings, record.config).storage_gb * gibibyte);
   try {
     const capacity = Math.min(deps.network.capacity, deps.settings.maxSprites);
-    const sprite = await deps.store.insertSprite(newRecord(deps, input, { id, image }), capacity);
+    const sprite = await deps.store.insertSprite(record, capacity);
     deps.changes.publish({ type: 'changed', sprite });
     return sprite;
   } catch (error) {
@@ -37,14 +46,26 @@ export async function createSprite(
   }
 }
 
-async function findImage(deps: SpriteDeps, name: string): Promise<Image> {
+async function findOrigin(deps: CheckpointDeps, input: CreateInput): Promise<ForkOrigin | undefined> {
+  if (input.from === undefined) return undefined;
+  if (input.image !== undefined) {
+    throw new SpriteError(
+      'invalid_request',
+      'image: a fork has the image of the sprite it comes from; leave it out',
+    );
+  }
+  const { sprite, checkpoint } = input.from;
+  return findForkOrigin(deps, { orgId: input.orgId, name: sprite, checkpoint });
+}
+
+async function findImage(deps: CheckpointDeps, name: string): Promise<Image> {
   const image = await deps.images.find(name);
   if (image !== undefined) return image;
   const installed = [...new Set((await deps.images.list()).map((other) => other.name))].join(', ');
   throw new SpriteError('unknown_image', `image ${name} is not installed; installed: ${installed || 'none'}`);
 }
 
-async function ensureCapacity(deps: SpriteDeps, wait: boolean, signal: AbortSignal): Promise<void> {
+async function ensureCapacity(deps: CheckpointDeps, wait: boolean, signal: AbortSignal): Promise<void> {
   const limit = Math.min(deps.network.capacity, deps.settings.maxSprites);
   const deadline = deps.clock.now() + deps.settings.capacityWaitMs;
   for (;;) {
@@ -64,9 +85,9 @@ async function ensureCapacity(deps: SpriteDeps, wait: boolean, signal: AbortSign
 }
 
 function newRecord(
-  deps: SpriteDeps,
+  deps: CheckpointDeps,
   input: CreateInput,
-  made: { readonly id: string; readonly image: Image },
+  made: { readonly id: string; readonly image: Pick<Image, 'name' | 'digest'> },
 ): Omit<SpriteRecord, 'slot'> {
   const now = new Date(deps.clock.now()).toISOString();
   return {
@@ -92,5 +113,23 @@ function newRecord(
     checkpointCount: 0,
     sourceCheckpoint: undefined,
     restoring: undefined,
+  };
+}
+
+/** A fork has the origin's settings where the request names none, and the origin's sizes always. */
+function forkedRecord(
+  deps: CheckpointDeps,
+  input: CreateInput,
+  { id, origin }: { readonly id: string; readonly origin: ForkOrigin },
+): Omit<SpriteRecord, 'slot'> {
+  const { sprite } = origin;
+  const image = { name: sprite.imageName, digest: sprite.imageDigest };
+  return {
+    ...newRecord(deps, input, { id, image }),
+    urlAuth: input.url_settings?.auth ?? sprite.urlAuth,
+    privateAccess: input.url_settings?.private_access ?? sprite.privateAccess,
+    labels: input.labels ?? sprite.labels,
+    environment: input.environment ?? sprite.environment,
+    config: { ...sprite.config, ...input.config, storage_gb: sprite.config.storage_gb },
   };
 }

@@ -1,10 +1,10 @@
 import { endpoints } from '@sprites/contract';
 import {
+  type CheckpointDeps,
   createSprite,
   getSprite,
   listSprites,
   removeSprite,
-  type SpriteDeps,
   updateSprite,
   upgradeSprite,
 } from '@sprites/core';
@@ -12,7 +12,7 @@ import { type App, type OrgCall, serve } from '../http/app.ts';
 import { toCounters, toSprite, type WireDeps } from './sprite-json.ts';
 import { watchSprites } from './watch.ts';
 
-export type SpriteRoutesDeps = SpriteDeps & WireDeps;
+export type SpriteRoutesDeps = CheckpointDeps & WireDeps;
 
 /** Spec section 4. */
 export function routeSprites(app: App, deps: SpriteRoutesDeps): void {

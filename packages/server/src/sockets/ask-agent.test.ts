@@ -1,5 +1,5 @@
 import { connect, createServer, type Socket } from 'node:net';
-import { Duplex } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import { askAgent, readText } from './ask-agent.ts';
 
@@ -63,7 +63,9 @@ describe('askAgent', () => {
     [
       'gives two lengths',
       (socket: Socket) =>
-        socket.write('HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n5\r\nabcde\r\n'),
+        socket.write(
+          'HTTP/1.1 200 OK\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n5\r\nabcde\r\n',
+        ),
     ],
   ])('fails when the agent %s', async (_, agent) => {
     const stream = await fixture(agent);

@@ -170,7 +170,7 @@ describe('reconcile', () => {
 
     const after = await fixture({}, { left: before });
     const repairs = await reconcile(after.deps, after.deps.lifecycle);
-    expect(repairs).toEqual({ adopted: 1, stopped: 0, erased: 1, orphanDisks: 1 });
+    expect(repairs).toEqual({ adopted: 1, stopped: 0, erased: 1, orphanDisks: 1, restoresUndone: 0 });
     expect(after.deps.lifecycle.isRunning(runs.id)).toBe(true);
     expect(await statusOf(after, 'died')).toBe('cold');
     expect([...after.disks.ids].sort()).toEqual([died.id, runs.id].sort());

@@ -1,0 +1,11 @@
+import type { SpriteDeps } from '../sprites/deps.ts';
+import type { Operations } from './operations.ts';
+
+/** What the verbs on checkpoints work with. */
+export type CheckpointDeps = SpriteDeps & { readonly operations: Operations };
+
+/** Names a sprite of an org. */
+export type SpriteKey = { readonly orgId: string; readonly name: string };
+
+/** Hears what a long operation is doing, in words for the user. */
+export type Report = (text: string) => void;

@@ -1,0 +1,71 @@
+import { type Checkpoint, currentCheckpointId, SpriteError } from '@sprites/contract';
+import type { CheckpointRecord, SpriteRecord, Store } from '../ports/store.ts';
+import { getSprite } from '../sprites/get.ts';
+import type { CheckpointDeps, SpriteKey } from './deps.ts';
+import { historyOf } from './history.ts';
+
+type ListDeps = Pick<CheckpointDeps, 'store' | 'clock'>;
+
+/** The live disk as `Current`, then the sprite's checkpoints, newest first. */
+export async function listCheckpoints(
+  deps: ListDeps,
+  input: SpriteKey & { readonly history?: string | undefined; readonly includeAuto: boolean },
+): Promise<readonly Checkpoint[]> {
+  const sprite = await getSprite(deps, input);
+  const records = await deps.store.listCheckpoints(sprite.id);
+  const all = new Map(records.map((record) => [record.id, record]));
+  const listed = records.filter((record) => input.includeAuto || !record.isAuto).reverse();
+  const checkpoints = [current(deps, sprite, all), ...listed.map((record) => toCheckpoint(record, all))];
+  const { history } = input;
+  if (history === undefined || history === '') return checkpoints;
+  return checkpoints.filter((one) => one.id === history || one.history.includes(history));
+}
+
+/** One checkpoint, or the live disk by the id `Current`. Throws `checkpoint_not_found`. */
+export async function getCheckpoint(
+  deps: ListDeps,
+  input: SpriteKey & { readonly checkpointId: string },
+): Promise<Checkpoint> {
+  const sprite = await getSprite(deps, input);
+  const records = await deps.store.listCheckpoints(sprite.id);
+  const all = new Map(records.map((record) => [record.id, record]));
+  if (input.checkpointId === currentCheckpointId) return current(deps, sprite, all);
+  return toCheckpoint(await findCheckpoint(deps.store, sprite, input.checkpointId), all);
+}
+
+/** The record of a checkpoint. Throws `checkpoint_not_found`. */
+export async function findCheckpoint(
+  store: Store,
+  sprite: SpriteRecord,
+  id: string,
+): Promise<CheckpointRecord> {
+  const checkpoint = await store.findCheckpoint(sprite.id, id);
+  if (checkpoint !== undefined) return checkpoint;
+  const text = /^[\w-]{1,60}$/.test(id) ? id : JSON.stringify(id.slice(0, 60));
+  throw new SpriteError('checkpoint_not_found', `checkpoint ${text} of sprite ${sprite.name} not found`);
+}
+
+type Sources = ReadonlyMap<string, CheckpointRecord>;
+
+function current(deps: ListDeps, sprite: SpriteRecord, all: Sources): Checkpoint {
+  return {
+    id: currentCheckpointId,
+    create_time: new Date(deps.clock.now()).toISOString(),
+    ...(sprite.sourceCheckpoint === undefined ? {} : { source_id: sprite.sourceCheckpoint }),
+    history: [...historyOf(all, sprite.sourceCheckpoint)],
+    is_auto: false,
+    health: '',
+  };
+}
+
+function toCheckpoint(record: CheckpointRecord, all: Sources): Checkpoint {
+  return {
+    id: record.id,
+    create_time: record.createdAt,
+    ...(record.comment === undefined ? {} : { comment: record.comment }),
+    ...(record.sourceId === undefined ? {} : { source_id: record.sourceId }),
+    history: [...historyOf(all, record.sourceId)],
+    is_auto: record.isAuto,
+    health: record.health,
+  };
+}
