@@ -6,6 +6,8 @@ export const nodeFlags: readonly string[] = [
   '--disable-warning=ExperimentalWarning',
   // SIGUSR1 from a program of the sprite must not open a debugger.
   '--disable-sigusr1',
+  // The agent gives memory back when no session is left.
+  '--expose-gc',
   // Less memory, and fewer threads to start; the collector has little to do.
   '--max-semi-space-size=1',
   '--v8-pool-size=0',

@@ -8,6 +8,7 @@ export const libc = dlopen(null, {
   pipe2: { arguments: ['buffer', 'i32'], return: 'i32' },
   socketpair: { arguments: ['i32', 'i32', 'i32', 'buffer'], return: 'i32' },
   dup3: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
+  malloc_trim: { arguments: ['u64'], return: 'i32' },
   ioctl: { arguments: ['i32', 'u64', 'buffer'], return: 'i32' },
   waitpid: { arguments: ['i32', 'buffer', 'i32'], return: 'i32' },
   syscall: { arguments: ['i64', 'i64', 'i64', 'i64'], return: 'i64' },

@@ -5,8 +5,13 @@ export const headroomBytes = 16;
 /** The largest chunk; with a stream id it fills a frame of 32 KiB. */
 export const chunkBytes = 32 * 1024 - 1;
 
+/** Most commands say little, and hundreds may run at once. */
+const firstChunkBytes = 4 * 1024;
 const discardPauseMs = 20;
-const spare: Buffer[] = [];
+/** A buffer, and its part after the headroom, which is read into. */
+type Space = { readonly buffer: Buffer; readonly view: Buffer };
+
+const spare: Space[] = [];
 const largestSpareCount = 8;
 
 /** What becomes of output. `onChunk` gets bytes `start` to `end` of `buffer` and says whether to go on reading. */
@@ -20,10 +25,10 @@ export type OpenOutput = (options: SocketConstructorOpts) => { readonly socket: 
 
 /**
  * Reads a pipe or terminal into one buffer, used again for each chunk: after `onChunk` said no, the buffer
- * belongs to the consumer until it calls `resume`.
+ * belongs to the consumer until it calls `resume`. The buffer is small until a chunk fills it.
  */
 export class OutputReader {
-  readonly #buffer = spare.pop() ?? Buffer.allocUnsafeSlow(headroomBytes + chunkBytes);
+  #space = createSpace(firstChunkBytes);
   readonly #consumer: OutputConsumer;
   readonly socket: Socket;
   readonly #fd: number;
@@ -32,7 +37,7 @@ export class OutputReader {
 
   constructor(open: OpenOutput, consumer: OutputConsumer) {
     this.#consumer = consumer;
-    const onread = { buffer: this.#buffer.subarray(headroomBytes), callback: this.#onRead };
+    const onread = { buffer: () => this.#space.view, callback: this.#onRead };
     // Node starts to read in the constructor unless told otherwise by this option of its own servers.
     const options: SocketConstructorOpts & { readonly pauseOnCreate: boolean } = {
       onread,
@@ -71,8 +76,10 @@ export class OutputReader {
   }
 
   readonly #onRead = (byteCount: number): boolean => {
-    if (!this.#discarding)
-      return this.#consumer.onChunk(this.#buffer, headroomBytes, headroomBytes + byteCount);
+    const { buffer } = this.#space;
+    const end = headroomBytes + byteCount;
+    if (end === buffer.length && byteCount < chunkBytes) this.#space = spare.pop() ?? createSpace(chunkBytes);
+    if (!this.#discarding) return this.#consumer.onChunk(buffer, headroomBytes, end);
     setTimeout(() => this.resume(), discardPauseMs).unref();
     return false;
   };
@@ -82,9 +89,15 @@ export class OutputReader {
     if (this.#ended) return;
     this.#ended = true;
     this.socket.destroy();
-    if (spare.length < largestSpareCount) spare.push(this.#buffer);
+    const isLarge = this.#space.view.length === chunkBytes;
+    if (isLarge && spare.length < largestSpareCount) spare.push(this.#space);
     if (!this.#discarding) this.#consumer.onEnd();
   };
+}
+
+function createSpace(byteCount: number): Space {
+  const buffer = Buffer.allocUnsafeSlow(headroomBytes + byteCount);
+  return { buffer, view: buffer.subarray(headroomBytes) };
 }
 
 /** Wraps our end of an output pipe; the socket owns the descriptor from then on. */

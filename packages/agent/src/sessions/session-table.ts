@@ -2,6 +2,7 @@ import { SpriteError } from '@sprites/contract/errors';
 import type { ExecCommand } from '@sprites/contract/exec';
 import { ChildExits } from '../kernel/child-exits.ts';
 import type { User } from '../kernel/user.ts';
+import { IdleRelease } from './idle-release.ts';
 import { OutputLog } from './output-log.ts';
 import { Session } from './session.ts';
 import { startProcess } from './start-process.ts';
@@ -26,6 +27,7 @@ export class SessionTable {
   readonly #live = new Map<string, Session>();
   readonly #ended = new Set<string>();
   readonly #exits = new ChildExits();
+  readonly #idle = new IdleRelease(() => this.#live.size === 0);
   #nextNumber = firstFreeNumber;
   #lastActivityMs = Date.now();
 
@@ -89,6 +91,7 @@ export class SessionTable {
   #forget(session: Session): void {
     this.#live.delete(session.id);
     this.#ended.add(session.id);
+    this.#idle.sessionEnded();
     this.#lastActivityMs = Date.now();
     if (this.#ended.size <= largestEndedCount) return;
     const [oldest] = this.#ended;
