@@ -30,7 +30,7 @@ export type OciFixture = AsyncDisposable & {
   readonly options: Omit<OciDriverOptions, 'clock'>;
   readonly driver: OciDriver;
   /** A second driver over the same machines, as a restarted server has it. */
-  reopen(): Promise<OciDriver>;
+  reopen(runtime?: RuntimeName): Promise<OciDriver>;
   /** A spec for sprite number `n` with a new disk, made on first use. */
   spec(n: number): Promise<MachineSpec>;
   /** Runs the body of an async function as root inside the machine; `sh(command)`, `koffi()` and `require` are in scope. */
@@ -90,13 +90,14 @@ export async function createOciFixture(world: OciWorld, runtime: RuntimeName = '
   const runDir = await mkdtemp('/run/sprites-test-');
   const disks = await mkdtemp(join(world.dir, 'disks-'));
   const options = { runDir, agent: world.agent, runtime, version: '0.0.0', uidBase: 0x7f00_0000 };
-  const open = (): Promise<OciDriver> => openOciDriver({ ...options, clock: systemClock });
-  const driver = await open();
+  const reopen = (name = runtime): Promise<OciDriver> =>
+    openOciDriver({ ...options, runtime: name, clock: systemClock });
+  const driver = await reopen();
   return {
     runDir,
     options,
     driver,
-    reopen: open,
+    reopen,
     spec: async (n) => ({
       spriteId: `sprite_${n}`,
       incarnation: 1,

@@ -52,7 +52,7 @@ if (functions.statx(currentDirectory, Buffer.from('/\\0'), noAutomount, allField
   missing.push('statx without automount, which ls and stat use');
 if (functions.prctl(getNoNewPrivs, 0n, 0n, 0n, 0n) !== 0) missing.push('set-user-id programs, which sudo is');
 require('node:net')
-  .createServer((socket) => socket.end(JSON.stringify({ missing })))
+  .createServer((socket) => socket.on('error', () => undefined).end(JSON.stringify({ missing })))
   .listen('${guestSocketPath}');
 `;
 

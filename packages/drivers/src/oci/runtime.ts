@@ -29,7 +29,8 @@ export class Runtime {
   readonly name: RuntimeName;
   readonly #runDir: RunDir;
   readonly #clock: Clock;
-  readonly #prefix: readonly string[];
+  /** the version 2 hierarchy of a host that has others beside it */
+  readonly #hybridUnified: string | undefined;
   readonly #flags: readonly string[];
 
   constructor({ name, runDir, cgroups, clock, flags }: RuntimeOptions) {
@@ -37,7 +38,7 @@ export class Runtime {
     this.#runDir = runDir;
     this.#clock = clock;
     this.#flags = flags;
-    this.#prefix = name === 'crun' && cgroups.all.length > 1 ? hideUnified(cgroups.unified) : [];
+    this.#hybridUnified = cgroups.all.length > 1 ? cgroups.unified : undefined;
   }
 
   /** Makes the container, with `socketFd` (not for runsc) as descriptor 3 of its first process, which then waits for `start`. */
@@ -84,12 +85,19 @@ export class Runtime {
     return true;
   }
 
+  #prefix(machine: MachineDir): readonly string[] {
+    if (this.#hybridUnified === undefined || this.name === 'runc') return [];
+    return this.name === 'crun'
+      ? hideUnified(this.#hybridUnified)
+      : enterUnified(join(this.#hybridUnified, machine.cgroup));
+  }
+
   async #run(machine: MachineDir, command: readonly string[], socketFd?: number): Promise<void> {
     // runsc keeps several files per container beside each other, so each has a root of its own
     const root = ['--root', this.name === 'runsc' ? machine.runtimeState : this.#runDir.runtime];
     const log = ['--log', machine.log, '--log-format', 'json'];
     const [program = this.name, ...args] = [
-      ...this.#prefix,
+      ...this.#prefix(machine),
       this.name,
       ...root,
       ...log,
@@ -128,6 +136,14 @@ export class Runtime {
  */
 function hideUnified(unified: string): readonly string[] {
   return ['unshare', '--mount', 'sh', '-c', 'umount "$0" && exec "$@"', unified];
+}
+
+/**
+ * On hybrid hosts runsc leaves the version 2 hierarchy alone, and its sandbox is many processes from the start, so it
+ * starts in the machine's cgroup there.
+ */
+function enterUnified(cgroup: string): readonly string[] {
+  return ['sh', '-c', 'mkdir -p "$0" && echo $$ >"$0/cgroup.procs" && exec "$@"', cgroup];
 }
 
 async function readByte(fifo: FileHandle): Promise<boolean> {
