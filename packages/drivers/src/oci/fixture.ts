@@ -9,9 +9,12 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Clock, MachineSpec } from '@sprites/core';
+import { Cgroup, findCgroups } from '@sprites/linux';
 import { type AgentRuntime, createAgentRuntime } from './agent-runtime.ts';
 import { type OciDriver, type OciDriverOptions, openOciDriver } from './driver.ts';
+import { RunDir } from './run-dir.ts';
 import type { RuntimeName } from './runtime.ts';
+import { SharedMounts } from './shared-mounts.ts';
 
 const run = promisify(execFile);
 const resolveModule = createRequire(import.meta.url).resolve;
@@ -92,7 +95,10 @@ export async function createOciFixture(world: OciWorld, runtime: RuntimeName = '
   const options = { runDir, agent: world.agent, runtime, version: '0.0.0', uidBase: 0x7f00_0000 };
   const reopen = (name = runtime): Promise<OciDriver> =>
     openOciDriver({ ...options, runtime: name, clock: systemClock });
-  const driver = await reopen();
+  const driver = await reopen().catch(async (error: unknown) => {
+    await removeRunDir(new RunDir(runDir));
+    throw error;
+  });
   return {
     runDir,
     options,
@@ -116,6 +122,14 @@ export async function createOciFixture(world: OciWorld, runtime: RuntimeName = '
       await rm(disks, { recursive: true, force: true });
     },
   };
+}
+
+/** Removes what a driver that did not open has left; a server would use it at its next start. */
+async function removeRunDir(runDir: RunDir): Promise<void> {
+  await new SharedMounts(runDir).releaseAll();
+  const cgroups = await findCgroups();
+  if (cgroups !== undefined) await new Cgroup(cgroups, runDir.cgroup).remove();
+  await runDir.remove();
 }
 
 async function ensureDisk(path: string): Promise<string> {

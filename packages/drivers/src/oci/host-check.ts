@@ -9,6 +9,11 @@ import type { RuntimeName } from './runtime.ts';
 export type HostProblem = { readonly message: string; readonly remedy: string };
 
 const programDirs = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
+const runtimeRemedies: Readonly<Record<RuntimeName, string>> = {
+  runc: 'install it, e.g. with apt-get install runc',
+  crun: 'install it, e.g. with apt-get install crun',
+  runsc: 'install a recent one, see https://gvisor.dev/docs/user_guide/install',
+};
 /** Linux 5.19 brought overlayfs on id-mapped layers. */
 const oldestKernel = [5, 19] as const;
 
@@ -19,8 +24,8 @@ export async function checkHost(runtime: RuntimeName = 'runc'): Promise<readonly
   }
   const problems = await Promise.all([
     checkKernel(),
-    checkProgram(runtime, runtime),
-    checkProgram('unshare', 'util-linux'),
+    checkProgram(runtime, runtimeRemedies[runtime]),
+    checkProgram('unshare', 'install it, e.g. with apt-get install util-linux'),
     checkCgroups(),
     checkLoopDevices(),
     checkUserNamespaces(),
@@ -42,7 +47,7 @@ async function checkKernel(): Promise<HostProblem | undefined> {
   };
 }
 
-async function checkProgram(name: string, packageName: string): Promise<HostProblem | undefined> {
+async function checkProgram(name: string, remedy: string): Promise<HostProblem | undefined> {
   for (const dir of programDirs) {
     try {
       await access(join(dir, name), constants.X_OK);
@@ -53,7 +58,7 @@ async function checkProgram(name: string, packageName: string): Promise<HostProb
   }
   return {
     message: `${name} is not installed`,
-    remedy: `install it, e.g. with apt-get install ${packageName}`,
+    remedy,
   };
 }
 
