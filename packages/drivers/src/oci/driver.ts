@@ -30,6 +30,7 @@ import { type MachineDir, RunDir } from './run-dir.ts';
 import { Runtime, type RuntimeName } from './runtime.ts';
 import { settleAll } from './settle.ts';
 import { SharedMounts } from './shared-mounts.ts';
+import { keepSpareSpace } from './spare-space.ts';
 import { cannotRun, prepareTrial, readTrial } from './trial.ts';
 
 export type OciDriverOptions = {
@@ -253,7 +254,7 @@ export class OciDriver implements Driver<Socket> {
       socketDir: this.#agentMakesSocket ? machine.socketDir : undefined,
     });
     await settleAll(
-      writeIdentity(machine.root, spec, firstId),
+      writeIdentity(machine.root, spec, firstId).then(() => keepSpareSpace(machine.disk)),
       writeFile(machine.facts, this.#describe(spec), { mode: 0o444 }),
       writeFile(machine.config, JSON.stringify(bundle), { mode: 0o600 }),
     );

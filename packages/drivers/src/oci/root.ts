@@ -14,6 +14,7 @@ import {
 import { idsPerMachine } from './bundle.ts';
 import type { MachineDir } from './run-dir.ts';
 import { settleAll } from './settle.ts';
+import { releaseSpareSpace } from './spare-space.ts';
 
 export type RootOptions = {
   readonly spec: MachineSpec;
@@ -75,6 +76,7 @@ async function mountDisk(file: string, target: string): Promise<void> {
     flags: ['nosuid', 'nodev', 'noatime'],
     data: 'discard,errors=remount-ro',
   });
+  await releaseSpareSpace(target);
   for (const name of ['upper', 'work']) await makeDirectory(join(target, name));
 }
 
