@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import koffi from 'koffi';
+import { withQuickGracePeriods } from './rcu.ts';
 import { defineCall, hasCode } from './syscall.ts';
 
 const ioctl = defineCall('ioctl', 'int', ['int', 'ulong', 'long'], 'ioctl of a file system');
@@ -11,6 +12,8 @@ const ioctlAtOnce = koffi.load('libc.so.6').func('ioctl', 'int', ['int', 'ulong'
 const fifreeze = 0xc0045877;
 const fithaw = 0xc0045878;
 const defaultMaxFrozenMs = 10_000;
+const maxSyncRounds = 3;
+const quickSyncMs = 10;
 
 /**
  * Writes out the file system mounted at `path`, freezes it, runs `work` and thaws it, whatever happens. Writers wait for
@@ -25,8 +28,9 @@ export async function withFrozenFileSystem<T>(
   await using directory = await openMountPoint(path);
   if (directory === undefined) throw new Error(`${path} is not a mount point and cannot be frozen`);
   const { fd } = directory;
-  await syncfs(fd);
-  await ioctl(fd, fifreeze, 0);
+  await writeOut(fd);
+  // The kernel waits for three grace periods, and holds up writers during the last two.
+  await withQuickGracePeriods(() => ioctl(fd, fifreeze, 0));
   const overdue = AbortSignal.timeout(maxFrozenMs);
   // Not through the thread pool: its threads may be what waits for this file system.
   const onOverdue = (): void => void ioctlAtOnce(fd, fithaw, 0);
@@ -47,6 +51,15 @@ export async function withFrozenFileSystem<T>(
 export async function thawFileSystem(path: string): Promise<boolean> {
   await using directory = await openMountPoint(path);
   return directory !== undefined && (await thaw(directory.fd));
+}
+
+/** What is dirty when the freeze begins is written while writers wait: repeats until that is little. */
+async function writeOut(fd: number): Promise<void> {
+  for (let round = 1; round <= maxSyncRounds; round++) {
+    const startedAt = performance.now();
+    await syncfs(fd);
+    if (performance.now() - startedAt < quickSyncMs) return;
+  }
 }
 
 async function thaw(fd: number): Promise<boolean> {

@@ -12,6 +12,7 @@ export * from './netns.ts';
 export * from './nft.ts';
 export * from './pool.ts';
 export * from './process.ts';
+export * from './rcu.ts';
 export * from './rtnetlink.ts';
 export * from './syscall.ts';
 export * from './tool.ts';

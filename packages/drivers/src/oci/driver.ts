@@ -23,7 +23,7 @@ import { checkHost } from './host-check.ts';
 import { limitNamespace, raiseHostLimits } from './host-limits.ts';
 import { writeIdentity } from './identity-files.ts';
 import { isRunning, type MachineState, readBootId, readState, writeState } from './machine-state.ts';
-import { quiesceDisk } from './quiesce.ts';
+import { DiskQuiescence } from './quiesce.ts';
 import { killStrayRuntimes, release } from './release.ts';
 import { mountRoot } from './root.ts';
 import { type MachineDir, RunDir } from './run-dir.ts';
@@ -86,6 +86,7 @@ export class OciDriver implements Driver<Socket> {
   readonly #shared: SharedMounts;
   /** network namespace of all sockets that reach into a machine: one that shows nothing of the host; open as long as we live */
   readonly #blindNetnsFd = openEmptyNetns();
+  readonly #quiescence = new DiskQuiescence();
   /** last operation of each machine; the next waits for it */
   readonly #turns = new Map<string, Promise<unknown>>();
 
@@ -167,7 +168,7 @@ export class OciDriver implements Driver<Socket> {
 
   quiesce<T>(spriteId: string, work: () => Promise<T>): Promise<T> {
     const machine = this.#runDir.machine(spriteId);
-    return this.#inTurn(spriteId, () => quiesceDisk(machine, work));
+    return this.#inTurn(spriteId, () => this.#quiescence.run(machine, work));
   }
 
   /** Stops every machine of the run directory and removes it; the driver is of no use afterwards. */
