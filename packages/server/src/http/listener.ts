@@ -35,6 +35,8 @@ export function createListener(deps: ListenerDeps): Server {
     response.setHeader('x-request-id', context.id);
     response.once('close', () => finish(deps, request, response.statusCode, !response.writableFinished));
     response.on('error', () => response.destroy());
+    // from where the error became an answer, or the last line of one
+    response.on('sprites:error', (error: unknown) => report(deps, context, error));
     deps.answer(request, response).catch((error: unknown) => {
       report(deps, context, error);
       sendError(response, error);
