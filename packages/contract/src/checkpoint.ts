@@ -44,6 +44,8 @@ export const CheckpointLine = z
     type: z.enum(['info', 'error', 'complete']),
     data: z.string().optional(),
     error: z.string().optional(),
+    code: z.string().optional().meta({ description: 'On `error`: the code of an error answer' }),
+    checkpoint: z.string().optional().meta({ description: 'On `complete`: the checkpoint made or restored' }),
     time: z.string().meta({ format: 'date-time' }),
   })
   .meta({ id: 'CheckpointLine' });

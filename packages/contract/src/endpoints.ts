@@ -246,7 +246,7 @@ export const endpoints = {
     summary: 'Save the disk of a sprite while everything in it goes on',
     body: CreateCheckpoint,
     answers: [{ type: 'ndjson', status: 200, line: CheckpointLine }],
-    errors: ['invalid_request', ...aboutSprite],
+    errors: ['invalid_request', 'operation_in_progress', ...aboutSprite],
     authenticated: true,
   }),
   /** 13.3 */
@@ -282,7 +282,13 @@ export const endpoints = {
     description:
       'The present disk is saved first. When the sprite does not come up with the saved disk, the present one is put back and the stream ends with an `error` line.',
     answers: [{ type: 'ndjson', status: 200, line: CheckpointLine }],
-    errors: ['checkpoint_not_found', 'checkpoint_damaged', 'operation_in_progress', ...aboutSprite],
+    errors: [
+      'checkpoint_not_found',
+      'checkpoint_damaged',
+      'operation_in_progress',
+      'out_of_space',
+      ...aboutSprite,
+    ],
     authenticated: true,
   }),
   /** 13.6 */

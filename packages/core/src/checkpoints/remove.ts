@@ -12,14 +12,21 @@ export async function removeCheckpoint(
   input: SpriteKey & { readonly checkpointId: string },
 ): Promise<void> {
   const sprite = await getSprite(deps, input);
-  await deps.operations.run(sprite, 'checkpoint', async () => {
-    const checkpoint = await findCheckpoint(deps.store, sprite, input.checkpointId);
-    const { sourceCheckpoint } = await getSprite(deps, input);
-    if (sourceCheckpoint === checkpoint.id) {
-      const message = `sprite ${sprite.name} is based on checkpoint ${checkpoint.id}; make or restore another first`;
-      throw new SpriteError('checkpoint_in_use', message);
-    }
-    await deps.store.removeCheckpoint(sprite.id, checkpoint.id);
-    await deps.disks.removeCheckpoint(sprite.id, checkpoint.id);
-  });
+  // not while one is being made: it becomes what the disk is based on
+  const work = (): Promise<void> => deps.lifecycle.exclusively(sprite.id, () => remove(deps, input));
+  await deps.operations.run(sprite, 'checkpoint', work);
+}
+
+async function remove(
+  deps: CheckpointDeps,
+  input: SpriteKey & { readonly checkpointId: string },
+): Promise<void> {
+  const sprite = await getSprite(deps, input);
+  const checkpoint = await findCheckpoint(deps.store, sprite, input.checkpointId);
+  if (sprite.sourceCheckpoint === checkpoint.id) {
+    const message = `sprite ${sprite.name} is based on checkpoint ${checkpoint.id}; make or restore another first`;
+    throw new SpriteError('checkpoint_in_use', message);
+  }
+  await deps.store.removeCheckpoint(sprite.id, checkpoint.id);
+  await deps.disks.removeCheckpoint(sprite.id, checkpoint.id);
 }

@@ -7,9 +7,10 @@ import { findCheckpoint } from './list.ts';
 import { saveCheckpoint } from './save.ts';
 
 /**
- * Replaces the disk of a sprite by a checkpoint, as one transaction: the present disk is saved automatically, the machine
- * stopped, the disk swapped, the machine started and its health asked. When that fails the old disk is put back and this
- * throws with the reason. A server that dies in the middle goes back to the old disk at its next start.
+ * Replaces the disk of a sprite by a checkpoint, as one transaction: the machine is stopped, the present disk saved
+ * automatically, the disk swapped, the machine started and its health asked. When that fails the old disk is put back and
+ * this throws with the reason. A server that dies in the middle goes back to the old disk at its next start. What is
+ * refused is refused before anything is reported or stopped.
  */
 export async function restoreCheckpoint(
   deps: CheckpointDeps,
@@ -19,26 +20,16 @@ export async function restoreCheckpoint(
   const sprite = await getSprite(deps, input);
   await deps.operations.run(sprite, 'restore', async () => {
     const checkpoint = await findRestorable(deps, input);
+    await deps.disks.ensureSpace();
+    report('stopping the machine …');
     await deps.lifecycle.exclusively(sprite.id, async (machine) => {
-      report('saving the present disk …');
-      const undo = await saveCheckpoint(deps, sprite.id, {
-        comment: `before restore of ${checkpoint.id}`,
-        auto: true,
-      });
-      report(`saved it as ${undo.id}; stopping the machine …`);
+      // Stopped before it is saved: what was written up to the last moment can be had back.
       await machine.stop();
-      const plan = { to: checkpoint.id, undo: undo.id };
-      const before = await deps.store.updateSprite(sprite.id, { restoring: plan });
-      if (before === undefined) throw new SpriteError('sprite_not_found', `sprite ${sprite.name} not found`);
-      try {
-        report(`putting ${checkpoint.id} in place …`);
-        await deps.disks.restoreCheckpoint(sprite.id, checkpoint.id);
-        report('starting the machine …');
-        await machine.start(sprite);
-      } catch (cause) {
-        throw await goBack(deps, before, machine, cause);
-      }
-      await deps.store.updateSprite(sprite.id, { restoring: undefined, sourceCheckpoint: checkpoint.id });
+      report('saving the present disk …');
+      const comment = `before restore of ${checkpoint.id}`;
+      const undo = await saveCheckpoint(deps, sprite.id, { comment, auto: true });
+      report(`saved it as ${undo.id}; putting ${checkpoint.id} in place …`);
+      await swapDisk(deps, { sprite, plan: { to: checkpoint.id, undo: undo.id }, machine, report });
     });
   });
 }
@@ -64,6 +55,28 @@ export async function undoRestore(
   if (sprite.restoring === undefined) return;
   await deps.disks.restoreCheckpoint(sprite.id, sprite.restoring.undo);
   await deps.store.updateSprite(sprite.id, { restoring: undefined });
+}
+
+async function swapDisk(
+  deps: CheckpointDeps,
+  input: {
+    readonly sprite: SpriteRecord;
+    readonly plan: NonNullable<SpriteRecord['restoring']>;
+    readonly machine: MachineControl;
+    readonly report: Report;
+  },
+): Promise<void> {
+  const { sprite, plan, machine, report } = input;
+  const before = await deps.store.updateSprite(sprite.id, { restoring: plan });
+  if (before === undefined) throw new SpriteError('sprite_not_found', `sprite ${sprite.name} not found`);
+  try {
+    await deps.disks.restoreCheckpoint(sprite.id, plan.to);
+    report('starting the machine …');
+    await machine.start(sprite);
+  } catch (cause) {
+    throw await goBack(deps, before, machine, cause);
+  }
+  await deps.store.updateSprite(sprite.id, { restoring: undefined, sourceCheckpoint: plan.to });
 }
 
 async function goBack(

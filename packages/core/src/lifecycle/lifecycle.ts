@@ -1,5 +1,6 @@
 import { SpriteError } from '@sprites/contract';
 import type { Changes } from '../changes/changes.ts';
+import { undoRestore } from '../checkpoints/restore.ts';
 import type { Agents } from '../ports/agents.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Disks } from '../ports/disks.ts';
@@ -80,7 +81,12 @@ export class Lifecycle {
    */
   async wake(sprite: Pick<SpriteRecord, 'id' | 'name'>, signal: AbortSignal): Promise<Wake> {
     if (this.#running.has(sprite.id)) return { kind: 'running', tookMs: 0 };
-    const wake = this.#waking.join(sprite.id, () => this.#turns.take(sprite.id, () => this.#start(sprite)));
+    const wake = this.#waking.join(sprite.id, () =>
+      this.#turns.take(sprite.id, async () => {
+        await this.#finishRestore(sprite.id);
+        return this.#start(sprite);
+      }),
+    );
     return abortable(wake, signal);
   }
 
@@ -100,14 +106,15 @@ export class Lifecycle {
    * Requests for a stopped sprite wait for the end of the work; those for a running one go on.
    */
   async exclusively<T>(spriteId: string, work: (machine: MachineControl) => Promise<T>): Promise<T> {
-    return this.#turns.take(spriteId, () =>
-      work({
+    return this.#turns.take(spriteId, async () => {
+      await this.#finishRestore(spriteId);
+      return work({
         stop: () => this.#stop(spriteId),
         start: async (sprite) => {
           await this.#start(sprite);
         },
-      }),
-    );
+      });
+    });
   }
 
   /** Stops the machine, removes the disk and forgets the sprite; it must be marked as deleted already. */
@@ -139,6 +146,14 @@ export class Lifecycle {
   async close(): Promise<void> {
     this.#closing.abort(new SpriteError('unavailable', 'the server is shutting down'));
     await Promise.all(this.#background);
+  }
+
+  /** A restore that neither went through nor could be undone is undone now: nothing may be written to its disk. */
+  async #finishRestore(spriteId: string): Promise<void> {
+    const sprite = await this.#deps.store.findSpriteById(spriteId);
+    if (sprite?.restoring === undefined) return;
+    await this.#stop(spriteId);
+    await undoRestore(this.#deps, sprite);
   }
 
   async #start({ id, name }: Pick<SpriteRecord, 'id' | 'name'>): Promise<Wake> {

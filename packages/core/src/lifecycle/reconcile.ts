@@ -49,14 +49,26 @@ export async function reconcile(deps: LifecycleDeps, lifecycle: Lifecycle): Prom
   };
 }
 
-/** A restore that was not answered for did not happen: its sprite gets the disk from before. */
+/**
+ * A restore that was not answered for did not happen: its sprite gets the disk from before. Where that fails, the next
+ * use of the sprite tries again; the others are served.
+ */
 async function undoRestores(deps: LifecycleDeps): Promise<number> {
   const restoring = (await deps.store.listAllSprites()).filter((sprite) => sprite.restoring !== undefined);
+  let undone = 0;
   for (const sprite of restoring) {
     await deps.driver.stop(sprite.id);
-    await undoRestore(deps, sprite);
+    try {
+      await undoRestore(deps, sprite);
+      undone++;
+    } catch (error) {
+      deps.log.error(
+        { err: error, sprite: sprite.name },
+        'the disk from before a restore is not back in place',
+      );
+    }
   }
-  return restoring.length;
+  return undone;
 }
 
 /** Removes saved disks that no record names, and marks records whose saved disk is gone. */

@@ -44,6 +44,8 @@ export interface Disks {
   listCheckpoints(id: string): Promise<readonly string[]>;
   /** What a checkpoint costs. */
   checkpointUsage(id: string, checkpointId: string): Promise<DiskUsage>;
+  /** Throws `out_of_space` when the pool has too little left for another disk or checkpoint. */
+  ensureSpace(): Promise<void>;
   /** Free and total bytes of the pool. */
   space(): Promise<{ readonly freeBytes: number; readonly totalBytes: number }>;
 }

@@ -121,6 +121,12 @@ export class ReflinkDisks implements Disks {
     return measureExtents(await this.#findCheckpoint(id, checkpointId));
   }
 
+  async ensureSpace(): Promise<void> {
+    const { freeBytes, totalBytes } = await this.space();
+    const reserveBytes = this.#reserveBytes ?? Math.min(1024 ** 3, totalBytes / 10);
+    if (freeBytes < reserveBytes) throw outOfSpace(freeBytes, reserveBytes);
+  }
+
   /** Free and total bytes; a pool in a file has no more free than the file system the file is on. */
   async space(): Promise<{ readonly freeBytes: number; readonly totalBytes: number }> {
     const pool = await statfs(this.#paths.disks);
@@ -157,18 +163,12 @@ export class ReflinkDisks implements Disks {
 
   /** Adds what `prepare` answers to the pool, unless that would leave too little space. */
   async #add(prepare: () => Promise<PlaceClone>): Promise<void> {
-    await this.#checkSpace();
+    await this.ensureSpace();
     try {
       await addClone(await prepare());
     } catch (error) {
       throw await this.#explain(error);
     }
-  }
-
-  async #checkSpace(): Promise<void> {
-    const { freeBytes, totalBytes } = await this.space();
-    const reserveBytes = this.#reserveBytes ?? Math.min(1024 ** 3, totalBytes / 10);
-    if (freeBytes < reserveBytes) throw outOfSpace(freeBytes, reserveBytes);
   }
 
   /** One mkfs per size, however many ask; a failed one is tried again. */

@@ -2,30 +2,24 @@ import { endpoints } from '@sprites/contract';
 import {
   type CheckpointDeps,
   createCheckpoint,
-  findRestorable,
   getCheckpoint,
-  getSprite,
   listCheckpoints,
   removeCheckpoint,
   restoreCheckpoint,
 } from '@sprites/core';
-import { type App, serve } from '../http/app.ts';
-import { streamLines } from '../http/ndjson.ts';
+import type { Context } from 'hono';
+import { type App, type Env, serve } from '../http/app.ts';
+import { type LineStreamOptions, streamLines } from '../http/ndjson.ts';
 
 type Parameters = Readonly<Record<string, string>>;
 
 /** Spec section 13. */
 export function routeCheckpoints(app: App, deps: CheckpointDeps): void {
-  serve(app, deps.store, endpoints.createCheckpoint, async ({ org, parameters, body }) => {
+  serve(app, deps.store, endpoints.createCheckpoint, ({ context, org, parameters, body }) => {
     const input = { orgId: org.id, name: nameOf(parameters), comment: body.comment };
-    await getSprite(deps, input);
-    return streamLines({
-      clock: deps.clock,
-      work: async (report) => {
-        report('Creating checkpoint...');
-        const checkpoint = await createCheckpoint(deps, input);
-        return `Checkpoint ${checkpoint.id} created`;
-      },
+    return stream(context, deps, async (report) => {
+      const { id } = await createCheckpoint(deps, input, report);
+      return { data: `Checkpoint ${id} created`, checkpoint: id };
     });
   });
   serve(app, deps.store, endpoints.listCheckpoints, async ({ context, org, parameters, query }) => {
@@ -40,18 +34,22 @@ export function routeCheckpoints(app: App, deps: CheckpointDeps): void {
     await removeCheckpoint(deps, { orgId: org.id, ...keyOf(parameters) });
     return context.body(null, 204);
   });
-  serve(app, deps.store, endpoints.restoreCheckpoint, async ({ org, parameters }) => {
+  serve(app, deps.store, endpoints.restoreCheckpoint, ({ context, org, parameters }) => {
     const input = { orgId: org.id, ...keyOf(parameters) };
-    // what can be known now is an ordinary HTTP error; later failures are lines of the stream
-    await findRestorable(deps, input);
-    return streamLines({
-      clock: deps.clock,
-      work: async (report) => {
-        await restoreCheckpoint(deps, input, report);
-        return `Checkpoint ${input.checkpointId} restored`;
-      },
+    return stream(context, deps, async (report) => {
+      await restoreCheckpoint(deps, input, report);
+      return { data: `Checkpoint ${input.checkpointId} restored`, checkpoint: input.checkpointId };
     });
   });
+}
+
+function stream(
+  context: Context<Env>,
+  { clock }: CheckpointDeps,
+  work: LineStreamOptions['work'],
+): Promise<Response> {
+  const { outgoing } = context.env;
+  return streamLines({ clock, work, onFailure: (error) => void outgoing.emit('sprites:error', error) });
 }
 
 function nameOf(parameters: Parameters): string {

@@ -12,9 +12,9 @@ import {
 import { describe, expect, it } from 'vitest';
 import { type Fixture, fixture } from './fixture.ts';
 
-async function withSprite(): Promise<
-  Fixture & { readonly sprite: SpriteRecord; readonly key: { orgId: string; name: string } }
-> {
+type Test = Fixture & { readonly sprite: SpriteRecord; readonly key: { orgId: string; name: string } };
+
+async function withSprite(): Promise<Test> {
   const test = await fixture();
   const sprite = await createSprite(test.deps, { name: 'demo', orgId: test.org.id }, test.signal);
   return { ...test, sprite, key: { orgId: test.org.id, name: 'demo' } };
@@ -25,24 +25,24 @@ const silent = (): void => {};
 describe('createCheckpoint', () => {
   it('numbers checkpoints from one and never gives a number twice', async () => {
     const { deps, key } = await withSprite();
-    expect((await createCheckpoint(deps, { ...key, comment: 'first' })).id).toBe('v1');
-    expect((await createCheckpoint(deps, key)).id).toBe('v2');
-    expect((await createCheckpoint(deps, key)).id).toBe('v3');
+    expect((await createCheckpoint(deps, { ...key, comment: 'first' }, silent)).id).toBe('v1');
+    expect((await createCheckpoint(deps, key, silent)).id).toBe('v2');
+    expect((await createCheckpoint(deps, key, silent)).id).toBe('v3');
     await removeCheckpoint(deps, { ...key, checkpointId: 'v2' });
-    expect((await createCheckpoint(deps, key)).id).toBe('v4');
+    expect((await createCheckpoint(deps, key, silent)).id).toBe('v4');
   });
 
   it('quiets the disk of a running machine and does not stop it', async () => {
     const { deps, key, sprite, signal } = await withSprite();
     await deps.lifecycle.wake(sprite, signal);
-    await createCheckpoint(deps, key);
+    await createCheckpoint(deps, key, silent);
     expect(deps.driver.log).toContain(`quiesce ${sprite.id}`);
     expect(deps.lifecycle.isRunning(sprite.id)).toBe(true);
   });
 
   it('makes ten at once one after the other', async () => {
     const { deps, key } = await withSprite();
-    const made = await Promise.all(Array.from({ length: 10 }, () => createCheckpoint(deps, key)));
+    const made = await Promise.all(Array.from({ length: 10 }, () => createCheckpoint(deps, key, silent)));
     expect(new Set(made.map((checkpoint) => checkpoint.id)).size).toBe(10);
   });
 });
@@ -50,9 +50,9 @@ describe('createCheckpoint', () => {
 describe('listCheckpoints', () => {
   it('begins with the live disk, hides automatic ones, and follows the history', async () => {
     const { deps, key } = await withSprite();
-    for (let i = 0; i < 3; i++) await createCheckpoint(deps, key);
+    for (let i = 0; i < 3; i++) await createCheckpoint(deps, key, silent);
     await restoreCheckpoint(deps, { ...key, checkpointId: 'v1' }, silent);
-    await createCheckpoint(deps, key);
+    await createCheckpoint(deps, key, silent);
     const ids = async (input: { history?: string; includeAuto: boolean }): Promise<readonly string[]> =>
       (await listCheckpoints(deps, { ...key, ...input })).map((one) => one.id.replace(/^auto-.*/, 'auto'));
     expect(await ids({ includeAuto: false })).toEqual(['Current', 'v4', 'v3', 'v2', 'v1']);
@@ -67,7 +67,7 @@ describe('restoreCheckpoint', () => {
   it('puts the saved disk in place, keeps the present one, and starts the machine', async () => {
     const { deps, key, sprite, disks, signal } = await withSprite();
     disks.contents.set(sprite.id, 'old');
-    await createCheckpoint(deps, key);
+    await createCheckpoint(deps, key, silent);
     await deps.lifecycle.wake(sprite, signal);
     disks.contents.set(sprite.id, 'new');
     await restoreCheckpoint(deps, { ...key, checkpointId: 'v1' }, silent);
@@ -80,7 +80,7 @@ describe('restoreCheckpoint', () => {
   it('puts the old disk back when the machine does not come up with the saved one', async () => {
     const { deps, key, sprite, disks, signal } = await withSprite();
     disks.contents.set(sprite.id, 'broken');
-    await createCheckpoint(deps, key);
+    await createCheckpoint(deps, key, silent);
     disks.contents.set(sprite.id, 'works');
     deps.driver.planStart({ type: 'fail', error: new Error('no /sbin') });
     const restored = restoreCheckpoint(deps, { ...key, checkpointId: 'v1' }, silent);
@@ -90,25 +90,70 @@ describe('restoreCheckpoint', () => {
     expect((await deps.lifecycle.wake(sprite, signal)).kind).toBe('cold');
   });
 
+  it('saves the present disk only when nothing can write to it any more', async () => {
+    const { deps, key, sprite, signal } = await withSprite();
+    await createCheckpoint(deps, key, silent);
+    await deps.lifecycle.wake(sprite, signal);
+    const before = deps.driver.log.length;
+    await restoreCheckpoint(deps, { ...key, checkpointId: 'v1' }, silent);
+    const steps = deps.driver.log.slice(before).map((line) => line.split(' ')[0]);
+    expect(steps.filter((step) => step !== 'exited')).toEqual(['stop', 'quiesce', 'start']);
+  });
+
+  it('is refused for want of space before anything is stopped', async () => {
+    const { deps, key, sprite, disks, signal } = await withSprite();
+    await createCheckpoint(deps, key, silent);
+    await deps.lifecycle.wake(sprite, signal);
+    disks.full = true;
+    const said: string[] = [];
+    const restored = restoreCheckpoint(deps, { ...key, checkpointId: 'v1' }, (text) => said.push(text));
+    await expect(restored).rejects.toMatchObject({ code: 'out_of_space' });
+    expect(deps.lifecycle.isRunning(sprite.id)).toBe(true);
+    expect(said).toEqual([]);
+  });
+
+  it.each([
+    ['a wake', ({ deps, sprite, signal }: Test) => deps.lifecycle.wake(sprite, signal)],
+    ['a checkpoint', ({ deps, key }: Test) => createCheckpoint(deps, key, silent)],
+  ])('that could not be undone is undone before %s', async (_, use) => {
+    const test = await withSprite();
+    const { deps, key, sprite, disks } = test;
+    disks.contents.set(sprite.id, 'broken');
+    await createCheckpoint(deps, key, silent);
+    disks.contents.set(sprite.id, 'works');
+    deps.driver.planStart({ type: 'fail', error: new Error('no /sbin') });
+    const place = disks.restoreCheckpoint.bind(disks);
+    let calls = 0;
+    disks.restoreCheckpoint = async (id, checkpointId) => {
+      if (++calls === 2) throw new Error('input/output error');
+      await place(id, checkpointId);
+    };
+    await expect(restoreCheckpoint(deps, { ...key, checkpointId: 'v1' }, silent)).rejects.toThrow();
+    expect(disks.contents.get(sprite.id)).toBe('broken');
+    await use(test);
+    expect(disks.contents.get(sprite.id)).toBe('works');
+    expect((await getSprite(deps, key)).restoring).toBeUndefined();
+  });
+
   it('refuses a second one, and a checkpoint, while one is under way', async () => {
     const { deps, key } = await withSprite();
-    await createCheckpoint(deps, key);
+    await createCheckpoint(deps, key, silent);
     const restore = (): Promise<void> => restoreCheckpoint(deps, { ...key, checkpointId: 'v1' }, silent);
-    const results = await Promise.allSettled([restore(), restore(), createCheckpoint(deps, key)]);
+    const results = await Promise.allSettled([restore(), restore(), createCheckpoint(deps, key, silent)]);
     expect(results.map((result) => result.status)).toEqual(['fulfilled', 'rejected', 'rejected']);
     expect(results[1]).toMatchObject({ reason: { code: 'operation_in_progress' } });
   });
 
   it.each(['v9', '../v1', 'v1/../v1', 'Current', ''])('refuses the id %j', async (checkpointId) => {
     const { deps, key } = await withSprite();
-    await createCheckpoint(deps, key);
+    await createCheckpoint(deps, key, silent);
     const restored = restoreCheckpoint(deps, { ...key, checkpointId }, silent);
     await expect(restored).rejects.toMatchObject({ code: 'checkpoint_not_found' });
   });
 
   it('refuses a damaged one and names the newest good one', async () => {
     const { deps, key, sprite } = await withSprite();
-    for (let i = 0; i < 3; i++) await createCheckpoint(deps, key);
+    for (let i = 0; i < 3; i++) await createCheckpoint(deps, key, silent);
     await deps.store.setCheckpointHealth(sprite.id, 'v3', 'wrong checksum');
     const restored = restoreCheckpoint(deps, { ...key, checkpointId: 'v3' }, silent);
     await expect(restored).rejects.toThrow(/v3.*damaged.*newest good one is v2/);
@@ -118,7 +163,7 @@ describe('restoreCheckpoint', () => {
 describe('removeCheckpoint', () => {
   it('refuses the one the live disk is based on', async () => {
     const { deps, key } = await withSprite();
-    await createCheckpoint(deps, key);
+    await createCheckpoint(deps, key, silent);
     const removed = removeCheckpoint(deps, { ...key, checkpointId: 'v1' });
     await expect(removed).rejects.toMatchObject({ code: 'checkpoint_in_use' });
   });
@@ -129,7 +174,7 @@ describe('a fork', () => {
     const test = await withSprite();
     const { deps, key, sprite, disks, signal } = test;
     disks.contents.set(sprite.id, 'saved');
-    await createCheckpoint(deps, key);
+    await createCheckpoint(deps, key, silent);
     disks.contents.set(sprite.id, 'live');
     const orgId = key.orgId;
     const fromLive = await createSprite(deps, { name: 'live', orgId, from: { sprite: 'demo' } }, signal);
@@ -155,10 +200,18 @@ describe('a fork', () => {
 });
 
 describe('a server that died in the middle of a restore', () => {
+  it('starts although the disk from before is gone, and says so when the sprite is used', async () => {
+    const before = await withSprite();
+    await before.deps.store.updateSprite(before.sprite.id, { restoring: { to: 'v1', undo: 'auto-1' } });
+    const after = await fixture({}, { left: before });
+    expect(await reconcile(after.deps, after.deps.lifecycle)).toMatchObject({ restoresUndone: 0 });
+    await expect(after.deps.lifecycle.wake(before.sprite, after.signal)).rejects.toThrow('no auto-1');
+  });
+
   it('goes back to the disk from before, and knows its checkpoints', async () => {
     const before = await withSprite();
     const { deps, key, sprite, disks } = before;
-    await createCheckpoint(deps, key);
+    await createCheckpoint(deps, key, silent);
     disks.contents.set(sprite.id, 'restored, not answered for');
     disks.saved.set(`${sprite.id}/auto-1`, 'mine');
     await deps.store.insertCheckpoint({

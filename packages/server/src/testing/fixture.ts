@@ -1,3 +1,4 @@
+import { SpriteError } from '@sprites/contract';
 import {
   Changes,
   type CheckpointDeps,
@@ -42,6 +43,8 @@ export class MemoryDisks implements Disks {
   /** what each disk holds; a test writes here what a program in the sprite would */
   readonly contents = new Map<string, string>();
   readonly saved = new Map<string, string>();
+  /** whether there is no room for another disk */
+  full = false;
 
   get ids(): ReadonlySet<string> {
     return new Set(this.contents.keys());
@@ -104,6 +107,10 @@ export class MemoryDisks implements Disks {
 
   async checkpointUsage(): Promise<{ usedBytes: number; ownBytes: number }> {
     return { usedBytes: 0, ownBytes: 0 };
+  }
+
+  async ensureSpace(): Promise<void> {
+    if (this.full) throw new SpriteError('out_of_space', 'the pool is full');
   }
 
   async space(): Promise<{ freeBytes: number; totalBytes: number }> {
