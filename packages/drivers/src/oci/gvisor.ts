@@ -3,6 +3,8 @@ import { runTool } from '@sprites/linux';
 import { guestSocketPath } from './guest-socket.ts';
 
 const flagsTimeoutMs = 10_000;
+/** The remedy for a runsc that will not do. */
+export const newerGvisor = 'install a recent one, see https://gvisor.dev/docs/user_guide/install';
 
 /** Flags every runsc has that we support. */
 const commonFlags = [
@@ -72,6 +74,6 @@ export function parseProbeAnswer(text: string): readonly string[] {
 export function missingInGvisor(missing: readonly string[]): SpriteError {
   return new SpriteError(
     'not_supported',
-    `this version of runsc has no ${missing.join(' and no ')}; install a newer one, see https://gvisor.dev/docs/user_guide/install, or use runc`,
+    `this version of runsc has no ${missing.join(' and no ')}; ${newerGvisor}, or use runtime runc`,
   );
 }

@@ -4,7 +4,7 @@ import type { MachineSpec } from '@sprites/core';
 import { mount } from '@sprites/linux';
 import { createBundle, createNodeCommand, probeCommand } from './bundle.ts';
 import { connectGuestSocket, mountSocketDir } from './guest-socket.ts';
-import { gvisorProbeArgs, parseProbeAnswer } from './gvisor.ts';
+import { gvisorProbeArgs, newerGvisor, parseProbeAnswer } from './gvisor.ts';
 import type { MachineDir } from './run-dir.ts';
 import type { RuntimeName } from './runtime.ts';
 
@@ -19,6 +19,12 @@ const trialSpec: MachineSpec = {
   limits: { cpus: 1, memoryBytes: 256 * 1024 * 1024, maxProcesses: 128 },
   environment: {},
   resolvConf: '',
+};
+
+const trialRemedies: Readonly<Record<RuntimeName, string>> = {
+  runc: 'mend that first',
+  crun: 'mend that or use runtime runc',
+  runsc: `${newerGvisor}, or use runtime runc`,
 };
 
 const answerTimeoutMs = 10_000;
@@ -58,7 +64,7 @@ export function cannotRun(runtime: RuntimeName, cause: unknown): SpriteError {
   let reason = cause;
   while (reason instanceof Error && reason.cause !== undefined) reason = reason.cause;
   const text = reason instanceof Error ? reason.message : String(reason);
-  const remedy = runtime === 'runc' ? 'mend that first' : 'mend that or use runtime runc';
+  const remedy = trialRemedies[runtime];
   const message = `runtime ${runtime} cannot run a container here (${text}); ${remedy}`;
   return new SpriteError('not_supported', message, { cause });
 }
