@@ -1,44 +1,60 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import type { Measurement } from '../measurement.ts';
 import { PeakWatch, pidsOfSprite, residentMb } from '../memory-of.ts';
+import { run } from '../peers/run.ts';
 import type { Row } from '../samples.ts';
 
-const sizeBytes = 1024 ** 3;
-// Every block of it differs, so lost, doubled or swapped bytes change the hash.
-const command = `seq 1 200000000 | head -c ${sizeBytes}`;
+const rounds = 16;
+/** 64 MiB that never repeat, so that lost, doubled or swapped bytes change the hash; making 1 GiB takes longer than sending it. */
+const prepare = (file: string): string => `head -c 67108864 /dev/urandom >${file}`;
+const send = (file: string): string => `for i in $(seq ${rounds}); do cat ${file}; done`;
 
 /** 1 GiB of output: its speed, that nothing of it is lost, and what memory it costs on the way. */
 export const output: Measurement = {
   name: 'output',
   title: '1 GiB of output',
   async run({ client, server, nextName }) {
-    const expected = await drain(
-      spawn('sh', ['-c', command], { stdio: ['ignore', 'pipe', 'ignore'] }).stdout,
-    );
+    const bare = await bareSpawn();
     const created = await client.createSprite(nextName());
-    await created.execFile('true');
+    const file = '/tmp/block';
+    const { stdout } = await created.execFile('sh', ['-c', `${prepare(file)}; ${send(file)} | sha256sum`]);
+    const expected = stdout.split(' ')[0];
     const agents = await pidsOfSprite((await client.getSprite(created.name)).id ?? 'unknown');
     const memory = async (): Promise<number> => Math.max(...(await Promise.all(agents.map(residentMb))));
     const before = { server: await residentMb(server.pid), agent: await memory() };
     using serverWatch = new PeakWatch(() => residentMb(server.pid));
     using agentWatch = new PeakWatch(memory);
-    const running = created.spawn('sh', ['-c', command], { stdin: false });
+    const running = created.spawn('sh', ['-c', send(file)], { stdin: false });
     const got = await drain(running.stdout);
     await running.wait();
     await created.delete();
     return [
-      speed('1 GiB of `seq`, bare spawn', expected),
+      speed('peer: 1 GiB of output, bare spawn', bare),
       {
-        ...speed('1 GiB of `seq` through the server, our SDK', got),
+        ...speed('1 GiB of output through the server, our SDK', got),
         promise: '≥ 200 MB/s, sha256 equal',
-        kept: got.hash === expected.hash && got.bytesPerMs >= 200_000,
+        kept: got.hash === expected && got.bytesPerMs >= 200_000,
       },
       growth('growth of the server meanwhile', serverWatch.peak - before.server),
       growth('growth of the agent meanwhile', agentWatch.peak - before.agent),
     ];
   },
 };
+
+async function bareSpawn(): Promise<Drained> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'bench-output-'));
+  try {
+    const file = path.join(folder, 'block');
+    await run('sh', ['-c', prepare(file)]);
+    return await drain(spawn('sh', ['-c', send(file)], { stdio: ['ignore', 'pipe', 'ignore'] }).stdout);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
 
 type Drained = { readonly hash: string; readonly bytesPerMs: number };
 

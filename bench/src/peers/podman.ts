@@ -16,7 +16,19 @@ export async function openPodman(): Promise<Peer | string> {
     await rm(folder, { recursive: true });
   };
   const started = await works('podman', [
-    ...['run', '--detach', '--name', id, '--network', 'none', '--volume', `${hostPrograms}:/usr:ro`],
+    // runc works on every cgroup layout; crun, which podman prefers, does not.
+    ...[
+      '--runtime',
+      'runc',
+      'run',
+      '--detach',
+      '--name',
+      id,
+      '--network',
+      'none',
+      '--volume',
+      `${hostPrograms}:/usr:ro`,
+    ],
     ...['--rootfs', path.join(folder, 'rootfs'), 'sleep', 'infinity'],
   ]);
   if (!started) {

@@ -25,6 +25,8 @@ export async function openSsh(): Promise<Peer | string> {
     [
       ...[`Port ${port}`, 'ListenAddress 127.0.0.1', `HostKey ${key}`, 'PidFile none', 'UsePAM no'],
       ...[`AuthorizedKeysFile ${folder}/authorized_keys`, 'PermitRootLogin yes', 'StrictModes no'],
+      // A shell that sshd starts reads the user's start file unless it looks nested; that is not what is measured.
+      'SetEnv SHLVL=2',
     ].join('\n'),
   );
   // sshd separates its privileges there and does not start without it.
