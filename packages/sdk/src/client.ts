@@ -31,6 +31,7 @@ const createOptionKeys: ReadonlySet<string> = new Set<keyof CreateSpriteOptions>
   'waitForCapacity',
   'runtime',
   'image',
+  'from',
   'signal',
 ]);
 

@@ -38,6 +38,17 @@ export type CreateSpriteOptions = CallOptions & {
   readonly runtime?: 'default' | 'dev';
   /** name or digest of a base image; default the server's */
   readonly image?: string;
+  /** begin with a copy of another sprite's disk: the live one, or a saved one */
+  readonly from?: { readonly sprite: string; readonly checkpoint?: string };
+};
+
+/** What a fork gets instead of what its origin has. */
+export type ForkOptions = Pick<
+  CreateSpriteOptions,
+  'labels' | 'environment' | 'urlSettings' | 'waitForCapacity' | 'signal'
+> & {
+  /** id of the checkpoint to start from; default the live disk */
+  readonly checkpoint?: string;
 };
 
 export type UpdateSpriteOptions = CallOptions & {
@@ -147,6 +158,39 @@ export type SessionKillEvent = {
   readonly signal?: string;
   readonly pid?: number;
   readonly exitCode?: number;
+};
+
+/** A saved disk of a sprite, or the live one under the id `Current`. */
+export type Checkpoint = {
+  readonly id: string;
+  readonly createTime: Date;
+  readonly comment?: string;
+  /** the checkpoint its disk was based on */
+  readonly sourceId?: string;
+  /** all checkpoints it descends from, oldest first */
+  readonly history: readonly string[];
+  readonly isAuto: boolean;
+  /** empty when healthy */
+  readonly health: string;
+};
+
+export type ListCheckpointsOptions = CallOptions & {
+  /** only this checkpoint and those that descend from it */
+  readonly history?: string;
+  /** automatic ones too */
+  readonly includeAuto?: boolean;
+};
+
+/** What the server says while it makes or restores a checkpoint; the last one is `complete` or `error`. */
+export type StreamMessage = {
+  readonly type: 'info' | 'complete' | 'error';
+  readonly data?: string;
+  readonly error?: string;
+  readonly time: Date;
+  /** on `error`: machine-readable code, such as `wake_failed` */
+  readonly errorCode?: string;
+  /** on `complete`: id of the checkpoint made or restored */
+  readonly checkpointId?: string;
 };
 
 export type SpawnOptions = CallOptions & {

@@ -3,13 +3,16 @@ import { type ControlConnection, ControlPool, type SpriteCommand, spawn } from '
 import type { SpritesClient } from './client.ts';
 import { collect } from './exec/exec-file.ts';
 import { execFileHTTP } from './exec/http-exec.ts';
-import { request, requestJson } from './http/request.ts';
-import { SessionKillStream } from './http/streams.ts';
+import { type RequestOptions, request, requestJson } from './http/request.ts';
+import { CheckpointStream, RestoreStream, SessionKillStream } from './http/streams.ts';
 import type {
   CallOptions,
+  Checkpoint,
   ExecOptions,
   ExecResult,
+  ForkOptions,
   HTTPExecOptions,
+  ListCheckpointsOptions,
   Output,
   OutputEncoding,
   RestartSpriteResult,
@@ -21,7 +24,7 @@ import type {
   UpdateSpriteOptions,
   URLSettings,
 } from './options.ts';
-import { toSession } from './wire.ts';
+import { toCheckpoint, toSession } from './wire.ts';
 
 /** A sprite by its name. What the server said of it is there when it came from create, get, list or update. */
 export class Sprite {
@@ -165,6 +168,72 @@ export class Sprite {
     return new SessionKillStream(response);
   }
 
+  /** Saves the disk while everything in the sprite goes on. `wait()` on the stream for its end. */
+  async createCheckpoint(comment?: string, options: CallOptions = {}): Promise<CheckpointStream> {
+    return new CheckpointStream(
+      await request(this.client, endpoints.createCheckpoint, {
+        params: { name: this.name },
+        json: { comment },
+        ...streamed(options),
+      }),
+    );
+  }
+
+  /** Saves the disk and resolves when that is done. */
+  async checkpoint(comment?: string, options: CallOptions = {}): Promise<Checkpoint> {
+    const { checkpointId = '' } = await (await this.createCheckpoint(comment, options)).wait();
+    return this.getCheckpoint(checkpointId, options);
+  }
+
+  /** The live disk as `Current`, then the checkpoints, newest first; never wakes the sprite. */
+  async listCheckpoints(
+    history: string | ListCheckpointsOptions = {},
+    more: Omit<ListCheckpointsOptions, 'history'> = {},
+  ): Promise<Checkpoint[]> {
+    const options: ListCheckpointsOptions = typeof history === 'string' ? { ...more, history } : history;
+    const query = new URLSearchParams();
+    if (options.history) query.set('history', options.history);
+    if (options.includeAuto === true) query.set('includeAuto', 'true');
+    const { signal } = options;
+    const params = { name: this.name };
+    const list = await requestJson(this.client, endpoints.listCheckpoints, { params, query, signal });
+    return list.map(toCheckpoint);
+  }
+
+  async getCheckpoint(id: string, { signal }: CallOptions = {}): Promise<Checkpoint> {
+    const params = { name: this.name, checkpoint: id };
+    return toCheckpoint(await requestJson(this.client, endpoints.getCheckpoint, { params, signal }));
+  }
+
+  /**
+   * Puts a saved disk in place of the present one, which is saved before; commands in the sprite end. `wait()` on the
+   * stream for its end.
+   */
+  async restoreCheckpoint(id: string, options: CallOptions = {}): Promise<RestoreStream> {
+    const params = { name: this.name, checkpoint: id };
+    return new RestoreStream(
+      await request(this.client, endpoints.restoreCheckpoint, { params, ...streamed(options) }),
+    );
+  }
+
+  /** Restores a checkpoint and resolves when the sprite runs with it. */
+  async restore(id: string, options: CallOptions = {}): Promise<void> {
+    await (await this.restoreCheckpoint(id, options)).wait();
+  }
+
+  /** Deletes a checkpoint; the one the live disk is based on is refused. */
+  async deleteCheckpoint(id: string, { signal }: CallOptions = {}): Promise<void> {
+    const params = { name: this.name, checkpoint: id };
+    const response = await request(this.client, endpoints.deleteCheckpoint, { params, signal });
+    await response.body?.cancel();
+  }
+
+  /** Makes a new sprite with a copy of this one's disk, live or as a checkpoint saved it; this one goes on running. */
+  fork(newName: string, { checkpoint, ...options }: ForkOptions = {}): Promise<Sprite> {
+    const from = { sprite: this.name, ...(checkpoint === undefined ? {} : { checkpoint }) };
+    return this.client.createSprite(newName, { ...options, from });
+  }
+
   /** Deletes the sprite with everything in it. */
   async delete(options: CallOptions = {}): Promise<void> {
     this.closeControlConnection();
@@ -221,4 +290,9 @@ export class Sprite {
     this.#control ??= new ControlPool(this);
     return this.#control;
   }
+}
+
+/** Options of a request whose answer takes as long as it takes. */
+function streamed({ signal }: CallOptions): Pick<RequestOptions, 'accept' | 'signal' | 'timeoutMs'> {
+  return { accept: 'application/x-ndjson', signal, timeoutMs: 0 };
 }

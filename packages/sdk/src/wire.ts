@@ -1,9 +1,11 @@
 import type {
   CheckAnswer,
+  CheckpointLine,
   endpoints,
   KillLine,
   SpriteList,
   WatchLine,
+  Checkpoint as WireCheckpoint,
   Sprite as WireSprite,
 } from '@sprites/contract';
 import type { z } from 'zod';
@@ -116,6 +118,29 @@ export function toKillEvent(wire: z.output<typeof KillLine>): sdk.SessionKillEve
   };
 }
 
+export function toCheckpoint(wire: WireCheckpoint): sdk.Checkpoint {
+  return {
+    id: wire.id,
+    createTime: new Date(wire.create_time),
+    ...(wire.comment === undefined ? {} : { comment: wire.comment }),
+    ...(wire.source_id === undefined ? {} : { sourceId: wire.source_id }),
+    history: wire.history,
+    isAuto: wire.is_auto,
+    health: wire.health,
+  };
+}
+
+export function toStreamMessage(wire: CheckpointLine): sdk.StreamMessage {
+  return {
+    type: wire.type,
+    ...(wire.data === undefined ? {} : { data: wire.data }),
+    ...(wire.error === undefined ? {} : { error: wire.error }),
+    time: new Date(wire.time),
+    ...(wire.code === undefined ? {} : { errorCode: wire.code }),
+    ...(wire.checkpoint === undefined ? {} : { checkpointId: wire.checkpoint }),
+  };
+}
+
 /** The body of a creation; undefined members vanish in JSON. */
 export function fromCreateOptions(name: string, options: sdk.CreateSpriteOptions): unknown {
   const { config } = options;
@@ -133,6 +158,7 @@ export function fromCreateOptions(name: string, options: sdk.CreateSpriteOptions
     wait_for_capacity: options.waitForCapacity,
     runtime: options.runtime,
     image: options.image,
+    from: options.from,
   };
 }
 

@@ -1,6 +1,7 @@
-import { KillLine, WatchLine } from '@sprites/contract';
-import type { SessionKillEvent, SpriteStateEvent } from '../options.ts';
-import { toKillEvent, toStateEvent } from '../wire.ts';
+import { CheckpointLine, KillLine, WatchLine } from '@sprites/contract';
+import { APIError, ConnectionError } from '../errors.ts';
+import type { SessionKillEvent, SpriteStateEvent, StreamMessage } from '../options.ts';
+import { toKillEvent, toStateEvent, toStreamMessage } from '../wire.ts';
 import { NDJSONStream } from './ndjson-stream.ts';
 
 /** What `watchSprites` returns: a line per sprite, then a line per change. */
@@ -16,3 +17,36 @@ export class SessionKillStream extends NDJSONStream<typeof KillLine, SessionKill
     super(response, KillLine, toKillEvent);
   }
 }
+
+/** Messages of an operation on checkpoints. Leaving the stream does not end the operation. */
+class OperationStream extends NDJSONStream<typeof CheckpointLine, StreamMessage> {
+  readonly #requestId: string | undefined;
+
+  constructor(response: Response) {
+    super(response, CheckpointLine, toStreamMessage);
+    this.#requestId = response.headers.get('x-request-id') ?? undefined;
+  }
+
+  /**
+   * Reads to the end, handing what comes before it to `onMessage`, and resolves to the `complete` message. An `error`
+   * message is an APIError with its code; an end with neither is a ConnectionError, and the operation may still succeed.
+   */
+  async wait(onMessage: (message: StreamMessage) => void = () => {}): Promise<StreamMessage> {
+    for await (const message of this) {
+      if (message.type === 'complete') return message;
+      if (message.type === 'error') throw this.#failure(message);
+      onMessage(message);
+    }
+    throw new ConnectionError('closed', 'the stream ended before the server said how the operation ended');
+  }
+
+  #failure({ error, errorCode }: StreamMessage): APIError {
+    return new APIError(error ?? 'the operation failed', { errorCode, requestId: this.#requestId });
+  }
+}
+
+/** What `createCheckpoint` returns: progress, ending with `complete` or `error`. */
+export class CheckpointStream extends OperationStream {}
+
+/** What `restoreCheckpoint` returns: progress, ending with `complete` or `error`. */
+export class RestoreStream extends OperationStream {}
