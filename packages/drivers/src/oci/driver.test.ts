@@ -99,10 +99,10 @@ describe('OciDriver', () => {
       .evaluate(
         f.id,
         `const { spawn } = require('node:child_process');
-       const children = Array.from({ length: 300 }, () => spawn('sleep', ['5']));
+       const children = Array.from({ length: 300 }, () => spawn('sleep', ['5']).on('error', () => 0));
        await new Promise((resolve) => setTimeout(resolve, 500));
        const failed = children.filter((child) => child.pid === undefined).length;
-       for (const child of children) { child.on('error', () => 0); child.kill('SIGKILL'); }
+       for (const child of children) child.kill('SIGKILL');
        return failed;`,
       )
       .catch(String);
