@@ -3,18 +3,21 @@ import type { Cli } from './cli.ts';
 import { defineApi } from './commands/api.ts';
 import { defineAttach } from './commands/attach.ts';
 import { defineAuth } from './commands/auth.ts';
+import { defineCheckpoint } from './commands/checkpoint.ts';
 import type { CommandHost } from './commands/command-host.ts';
 import { defineCompletion } from './commands/completion.ts';
 import { defineConsole } from './commands/console.ts';
 import { defineCreate } from './commands/create.ts';
 import { defineDestroy } from './commands/destroy.ts';
 import { defineExec } from './commands/exec.ts';
+import { defineFork } from './commands/fork.ts';
 import { defineInfo } from './commands/info.ts';
 import { defineList } from './commands/list.ts';
 import { defineLogin } from './commands/login.ts';
 import { defineLogout } from './commands/logout.ts';
 import { defineOrg } from './commands/org.ts';
 import { defineRestart } from './commands/restart.ts';
+import { defineRestore } from './commands/restore.ts';
 import { defineSessions } from './commands/sessions.ts';
 import { defineUpgrade } from './commands/upgrade.ts';
 import { defineUse } from './commands/use.ts';
@@ -32,6 +35,9 @@ const definitions: readonly ((host: CommandHost) => void)[] = [
   defineConsole,
   defineAttach,
   defineSessions,
+  defineCheckpoint,
+  defineRestore,
+  defineFork,
   defineApi,
   defineLogin,
   defineLogout,

@@ -29,6 +29,7 @@ function describeApiError(error: APIError): string {
   const hints: readonly (string | false | undefined)[] = [
     error.statusCode === 401 && 'run `sprite login` with a valid token',
     error.errorCode === 'sprite_not_found' && 'see `sprite list`, or choose another organization with -o',
+    error.errorCode === 'checkpoint_not_found' && 'see `sprite checkpoint list --include-auto`',
     error.errorCode === 'session_not_found' && 'see `sprite sessions`',
     wait !== undefined && `try again in ${wait} s`,
     (error.statusCode ?? 0) >= 500 &&

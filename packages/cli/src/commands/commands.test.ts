@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseUpload } from '../exec/upload.ts';
 import { apiPath } from './api.ts';
+import { checkId } from './checkpoint.ts';
 import { parseEnv } from './exec.ts';
 
 describe('parseEnv', () => {
@@ -31,5 +32,20 @@ describe('apiPath', () => {
     expect(apiPath('sprites', undefined)).toBe('/v1/sprites');
     expect(apiPath('/v1/sprites/other', 'demo')).toBe('/v1/sprites/other');
     expect(apiPath('/x', 'a b/c')).toBe('/v1/sprites/a%20b%2Fc/x');
+  });
+});
+
+describe('checkId', () => {
+  it('lets ids through', () => {
+    expect([undefined, 'v1', 'auto-20260720t100000-123', 'Current'].map(checkId)).toEqual([
+      undefined,
+      'v1',
+      'auto-20260720t100000-123',
+      'Current',
+    ]);
+  });
+
+  it.each(['', '..', '../v1', 'v1/restore', '-v', 'v 1'])('refuses %j', (id) => {
+    expect(() => checkId(id)).toThrow('not a checkpoint id');
   });
 });

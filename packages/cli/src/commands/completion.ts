@@ -50,5 +50,9 @@ async function findNames(cli: Cli, { kind, sprite, org }: Candidates): Promise<r
   }
   const name = namedSprite(cli, server, options);
   if (name === undefined) return [];
+  if (kind === 'checkpoint') {
+    const all = await server.client.sprite(name).listCheckpoints({ includeAuto: true, signal });
+    return all.map((checkpoint) => checkpoint.id).filter((id) => id !== 'Current');
+  }
   return (await server.client.sprite(name).listSessions({ signal })).map((session) => session.id);
 }

@@ -1,7 +1,6 @@
 import { type Cli, type GlobalOptions, isInteractive, note, print, printJson } from '../cli.ts';
-import { UsageError } from '../cli-error.ts';
 import { openServer } from '../target.ts';
-import { askText } from '../terminal/ask.ts';
+import { askSpriteName } from '../terminal/ask-sprite-name.ts';
 import { withProgress } from '../terminal/progress.ts';
 import { allOptions, type CommandHost, collect, createServerCommand } from './command-host.ts';
 
@@ -30,7 +29,7 @@ export function defineCreate({ program, cli, exit }: CommandHost): void {
 
 async function create(cli: Cli, options: CreateOptions, argument: string | undefined): Promise<number> {
   const { client } = await openServer(cli, options);
-  const name = argument ?? options.sprite ?? (await askName(cli));
+  const name = argument ?? options.sprite ?? (await askSpriteName(cli, 'sprite create <name>'));
   const sprite = await withProgress(cli, `creating ${name}`, () =>
     client.createSprite(name, {
       ...(options.label === undefined ? {} : { labels: options.label }),
@@ -48,15 +47,4 @@ async function create(cli: Cli, options: CreateOptions, argument: string | undef
   }
   const { openConsole } = await import('./console.ts');
   return openConsole(cli, sprite);
-}
-
-async function askName(cli: Cli): Promise<string> {
-  if (!isInteractive(cli)) throw new UsageError('no name given; use `sprite create <name>`');
-  const { maxSpriteNameLength, spriteNamePattern } = await import('@sprites/contract');
-  return askText(cli, 'Name of the new sprite?', {
-    check: (value) =>
-      spriteNamePattern.test(value) && value.length <= maxSpriteNameLength
-        ? undefined
-        : 'lower-case letters, digits and inner hyphens, please',
-  });
 }

@@ -3,7 +3,7 @@ import type { Command, Option } from 'commander';
 /** What can be typed at the cursor: fixed words, and kinds of things a server or the configuration knows. */
 export type Candidates = {
   readonly words: readonly string[];
-  readonly kind?: 'sprite' | 'org' | 'session' | undefined;
+  readonly kind?: 'sprite' | 'org' | 'session' | 'checkpoint' | undefined;
   /** value of `-s` before the cursor */
   readonly sprite?: string | undefined;
   /** value of `-o` before the cursor */
@@ -91,6 +91,10 @@ function kindOf(name: string | undefined): Candidates['kind'] {
     case 'session':
     case 'id':
       return 'session';
+    case 'checkpoint':
+    case 'from':
+    case 'history':
+      return 'checkpoint';
     default:
       return undefined;
   }

@@ -52,6 +52,10 @@ describe('findCandidates', () => {
       org: 'acme',
     });
     expect(complete('s kill ').kind).toBe('session');
+    expect(complete('restore ').kind).toBe('checkpoint');
+    expect(complete('checkpoint delete -s demo ')).toMatchObject({ kind: 'checkpoint', sprite: 'demo' });
+    expect(complete('checkpoints list --history ').kind).toBe('checkpoint');
+    expect(complete('fork copy --from ').kind).toBe('checkpoint');
     expect(complete('completion ').words).toEqual([...shells]);
   });
 
