@@ -19,7 +19,6 @@ export type HostPackage = {
 /** What the server needs on its host. */
 export const serverPackages: readonly HostPackage[] = [
   { name: 'runc', proof: 'runc', purpose: 'starts the machines' },
-  { name: 'tini', proof: '/usr/bin/tini-static', purpose: 'first process of each machine' },
   { name: 'nftables', proof: 'nft', purpose: 'firewall between machines and host' },
   { name: 'iproute2', proof: 'ip', purpose: 'network interfaces of the machines' },
   { name: 'erofs-utils', proof: 'mkfs.erofs', purpose: 'packs base images' },

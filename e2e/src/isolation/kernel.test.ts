@@ -177,7 +177,7 @@ result = {
   'root with devices': mount(None, '/', None, remount | bind),
 }
 mount(None, '/.sprite/machine.json', None, remount | bind)
-for path in ('/.sprite/bin/agent.js', '/.sprite/bin/node', '/.sprite/bin/ld.so', '/.sprite/bin/tini', '/.sprite/machine.json'):
+for path in ('/.sprite/bin/agent.js', '/.sprite/bin/node', '/.sprite/bin/ld.so', '/.sprite/machine.json'):
     result['write ' + path] = attempt(lambda: os.close(os.open(path, os.O_WRONLY)))
     result['chmod ' + path] = attempt(lambda: os.chmod(path, 0o777))
     result['chown ' + path] = attempt(lambda: os.chown(path, 0, 0))

@@ -37,13 +37,10 @@ export type AgentRuntimeOptions = {
   /** the bundled agent, one file */
   readonly agentBundle: string;
   readonly agentArgs?: readonly string[];
-  /** a statically linked tini */
-  readonly tini?: string;
 };
 
 /**
- * Builds `<dataDir>/agent/<hash>/` unless it is there: node, the dynamic loader and libraries it needs, tini and the
- * agent. It appears whole or not at all, and is never changed afterwards, so that machines can go on
+ * Builds `<dataDir>/agent/<hash>/` unless it is there: node, the dynamic loader and libraries it needs, and the agent. It appears whole or not at all, and is never changed afterwards, so that machines can go on
  * using it while a later version has a directory of its own.
  */
 export async function createAgentRuntime(options: AgentRuntimeOptions): Promise<AgentRuntime> {
@@ -72,16 +69,11 @@ export async function createAgentRuntime(options: AgentRuntimeOptions): Promise<
 
 /** Name in the runtime and source of each file. */
 async function listFiles(options: AgentRuntimeOptions): Promise<ReadonlyMap<string, string>> {
-  const tini = options.tini ?? '/usr/bin/tini-static';
-  if (!(await exists(tini))) {
-    throw new SpriteError('unavailable', `${basename(tini)} is not installed; install the package tini`);
-  }
   const { loader, libraries } = await findLibraries([options.nodeBinary]);
   return new Map([
     ['node', options.nodeBinary],
     ['ld.so', loader],
     ...libraries.map((path): [string, string] => [`lib/${basename(path)}`, path]),
-    ['tini', tini],
     ['agent.js', options.agentBundle],
   ]);
 }

@@ -74,9 +74,12 @@ export type BundleOptions = {
 const bin = '/.sprite/bin';
 
 /** Runs and ends at once: enough to see that a container can be made. */
-export const probeCommand: readonly string[] = [`${bin}/tini`, '--version'];
+export const probeCommand: readonly string[] = [`${bin}/ld.so`, '--version'];
 
-/** The first program of a machine and its child, the agent; neither needs anything of the image. */
+/**
+ * The first program of a machine, the agent, which needs nothing of the image. As the first of its pid namespace it cannot
+ * be killed from inside, and it reaps what loses its parent.
+ */
 export function createAgentCommand(
   agent: AgentRuntime,
   agentOptions: readonly string[] = [],
@@ -86,8 +89,7 @@ export function createAgentCommand(
 
 /** The agent's Node with other arguments. */
 export function createNodeCommand(args: readonly string[]): readonly string[] {
-  const node = [`${bin}/ld.so`, '--library-path', `${bin}/lib`, `${bin}/node`];
-  return [`${bin}/tini`, '-s', '--', ...node, ...args];
+  return [`${bin}/ld.so`, '--library-path', `${bin}/lib`, `${bin}/node`, ...args];
 }
 
 /** The OCI runtime's `config.json` of a machine. */
