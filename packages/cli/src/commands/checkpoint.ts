@@ -1,24 +1,25 @@
-import type { Checkpoint, CheckpointStream, RestoreStream, Sprite, StreamMessage } from '@sprites/sdk';
-import { type Cli, type GlobalOptions, isInteractive, note, print, printJson } from '../cli.ts';
-import { CliError, UsageError } from '../cli-error.ts';
+import type { Checkpoint } from '@sprites/sdk';
+import { type Cli, type GlobalOptions, note, print, printJson } from '../cli.ts';
 import { openSprite } from '../target.ts';
 import { formatAge } from '../terminal/age.ts';
-import { askChoice, askYesNo } from '../terminal/ask.ts';
+import { askYesNo } from '../terminal/ask.ts';
 import { withProgress } from '../terminal/progress.ts';
 import { printable } from '../terminal/style.ts';
 import { formatFields, formatTable } from '../terminal/table.ts';
+import { checkId, chooseCheckpoint, follow, isCurrent } from './choose-checkpoint.ts';
 import { allOptions, type CommandHost, createServerCommand } from './command-host.ts';
+import { createRestoreCommand } from './restore.ts';
 
 type Command = ReturnType<typeof createServerCommand>;
 type JsonOptions = GlobalOptions & { readonly json?: boolean };
 type CreateOptions = JsonOptions & { readonly comment?: string };
 type ListOptions = JsonOptions & { readonly history?: string; readonly includeAuto?: boolean };
 
-/** Defines `sprite checkpoint` with `create`, `list`, `info` and `delete`. */
+/** Defines `sprite checkpoint` with `create`, `list`, `info`, `restore` and `delete`. */
 export function defineCheckpoint({ program, cli, exit }: CommandHost): void {
   const command = createServerCommand(
     'checkpoint',
-    'save the files of a sprite, list and delete what was saved',
+    'save the files of a sprite; list, restore and delete what was saved',
     [
       'sprite checkpoint create --comment "before the upgrade"',
       'sprite checkpoint list',
@@ -27,43 +28,13 @@ export function defineCheckpoint({ program, cli, exit }: CommandHost): void {
     ],
   )
     .alias('checkpoints')
-    .addHelpText('after', '\nSee also: sprite restore, sprite fork.');
+    .addHelpText('after', '\nSee also: sprite fork.');
   command.addCommand(createListCommand(cli), { isDefault: true });
   command.addCommand(createCreateCommand(cli));
   command.addCommand(createInfoCommand(cli));
+  command.addCommand(createRestoreCommand(cli));
   command.addCommand(createDeleteCommand(cli, exit));
   program.addCommand(command);
-}
-
-/** Shows what the server says of an operation, and waits for its end; a failure is thrown. */
-export function follow(cli: Cli, stream: CheckpointStream | RestoreStream): Promise<StreamMessage> {
-  return stream.wait(({ data }) => {
-    if (data !== undefined) note(cli, printable(data));
-  });
-}
-
-/** Lets the user choose a checkpoint, automatic ones too. */
-export async function chooseCheckpoint(cli: Cli, sprite: Sprite, question: string): Promise<string> {
-  if (!isInteractive(cli)) {
-    throw new UsageError('no checkpoint named; see `sprite checkpoint list --include-auto`');
-  }
-  const all = await withProgress(cli, 'listing checkpoints', () =>
-    sprite.listCheckpoints({ includeAuto: true }),
-  );
-  const saved = all.filter((checkpoint) => !isCurrent(checkpoint));
-  if (saved.length === 0) {
-    throw new CliError(`${sprite.name} has no checkpoints; make one with \`sprite checkpoint create\``);
-  }
-  const now = Date.now();
-  return askChoice(
-    cli,
-    question,
-    saved.map(({ id, createTime, comment = '' }) => ({
-      value: id,
-      label: `${id}  ${printable(comment)}`.trimEnd(),
-      hint: formatAge(createTime, now),
-    })),
-  );
 }
 
 function createCreateCommand(cli: Cli): Command {
@@ -177,14 +148,4 @@ async function deleteCheckpoint(
   await withProgress(cli, `deleting ${id}`, () => sprite.deleteCheckpoint(id));
   note(cli, `${cli.style.good('✓')} deleted ${id} of ${sprite.name}`);
   return 0;
-}
-
-/** Refuses an id that cannot be one, so that it is not mistaken for another path of the server. */
-export function checkId(id: string | undefined): string | undefined {
-  if (id === undefined || /^[A-Za-z0-9][\w-]{0,60}$/.test(id)) return id;
-  throw new UsageError(`${JSON.stringify(id)} is not a checkpoint id; see \`sprite checkpoint list\``);
-}
-
-function isCurrent({ id }: Checkpoint): boolean {
-  return id === 'Current';
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseUpload } from '../exec/upload.ts';
 import { apiPath } from './api.ts';
-import { checkId } from './checkpoint.ts';
+import { checkId } from './choose-checkpoint.ts';
 import { parseEnv } from './exec.ts';
 
 describe('parseEnv', () => {

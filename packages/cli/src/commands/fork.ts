@@ -3,7 +3,7 @@ import { UsageError } from '../cli-error.ts';
 import { openSprite } from '../target.ts';
 import { askSpriteName } from '../terminal/ask-sprite-name.ts';
 import { withProgress } from '../terminal/progress.ts';
-import { checkId } from './checkpoint.ts';
+import { checkId } from './choose-checkpoint.ts';
 import { allOptions, type CommandHost, collect, createServerCommand } from './command-host.ts';
 
 type ForkOptions = GlobalOptions & {

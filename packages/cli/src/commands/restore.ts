@@ -1,10 +1,15 @@
 import { type Cli, type GlobalOptions, note } from '../cli.ts';
 import { openSprite } from '../target.ts';
-import { checkId, chooseCheckpoint, follow } from './checkpoint.ts';
+import { checkId, chooseCheckpoint, follow } from './choose-checkpoint.ts';
 import { allOptions, type CommandHost, createServerCommand } from './command-host.ts';
 
 /** Defines `sprite restore`. */
 export function defineRestore({ program, cli }: CommandHost): void {
+  program.addCommand(createRestoreCommand(cli));
+}
+
+/** Makes the command; `sprite checkpoint restore` is the same one. */
+export function createRestoreCommand(cli: Cli): ReturnType<typeof createServerCommand> {
   const command = createServerCommand('restore', 'bring back the files of a checkpoint', [
     'sprite restore v3',
     'sprite restore -s my-sprite auto-20260720t100000-123',
@@ -16,7 +21,7 @@ export function defineRestore({ program, cli }: CommandHost): void {
         'named on the way; if the sprite does not come up with the old files, they are put back.',
     )
     .action((id: string | undefined) => restore(cli, allOptions(command), id));
-  program.addCommand(command);
+  return command;
 }
 
 async function restore(cli: Cli, options: GlobalOptions, argument: string | undefined): Promise<void> {
