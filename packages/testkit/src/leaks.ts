@@ -89,7 +89,10 @@ async function processes(): Promise<readonly string[]> {
       const command = (await text(`/proc/${pid}/cmdline`)).replaceAll('\0', ' ').trim();
       if (command === '') return [];
       const cwd = await readlink(`/proc/${pid}/cwd`).catch(() => '');
-      return [`process ${pid} ${command} (in ${path.normalize(cwd)} )`];
+      // What runs in a sprite has neither words nor folders of its server, but stands in its control group.
+      const cgroups = await text(`/proc/${pid}/cgroup`);
+      const cgroup = /^\d+:[^:]*:(\/\S+)/m.exec(cgroups)?.[1] ?? '/';
+      return [`process ${pid} ${command} (in ${path.normalize(cwd)} , cgroup ${cgroup} )`];
     }),
   );
   return lines.flat();

@@ -1,6 +1,7 @@
 import { findLeaks } from './leaks.ts';
 import { openPlace, ownerOf, type Place } from './place.ts';
 import { runServerCommand, ServerProcess } from './server-process.ts';
+import { sweep } from './sweep.ts';
 
 /** How a test server differs from the usual one. */
 export type TestServerOptions = {
@@ -108,14 +109,25 @@ export class TestServer implements AsyncDisposable {
     return await findLeaks(ownerOf(this.dataDir));
   }
 
-  /** Stops everything and removes the data. Throws when something was left behind. */
+  /** Stops everything and removes the data. Throws when that failed or something was left behind, after removing it by force. */
   async close(): Promise<void> {
-    await this.stop();
-    await this.down();
+    const failure = await this.#shutDown();
     const left = await this.leaks();
+    const stuck = left.length === 0 ? [] : await sweep(ownerOf(this.dataDir));
     // With something still mounted there, removing the data directory could remove more than that.
+    if (stuck.length === 0) await this.#place[Symbol.asyncDispose]();
+    if (failure !== undefined) throw failure;
     if (left.length > 0) throw new Error(`the server left on this host:\n${left.join('\n')}`);
-    await this.#place[Symbol.asyncDispose]();
+  }
+
+  async #shutDown(): Promise<unknown> {
+    try {
+      await this.stop();
+      await this.down();
+      return undefined;
+    } catch (error) {
+      return error;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
