@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const main = path.resolve(import.meta.dirname, '../../server/src/main.ts');
+const program = path.resolve(import.meta.dirname, '../../server/bin/sprites-server.sh');
 const keptLogBytes = 1024 * 1024;
 
 /** One run of the real server program. */
@@ -13,7 +13,7 @@ export class ServerProcess {
 
   /** Spawns `sprites-server start` with exactly these settings beside PATH and HOME. */
   constructor(environment: Readonly<Record<string, string>>) {
-    this.#child = spawn(process.execPath, [main, 'start'], {
+    this.#child = spawn(program, ['start'], {
       env: environment,
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
@@ -80,7 +80,7 @@ export async function runServerCommand(
   args: readonly string[],
   environment: Readonly<Record<string, string>>,
 ): Promise<string> {
-  const child = spawn(process.execPath, [main, ...args], {
+  const child = spawn(program, [...args], {
     env: environment,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
