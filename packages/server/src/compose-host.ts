@@ -29,10 +29,12 @@ export type HostOptions = {
   readonly dataDir: string;
   readonly log: Logger;
   readonly signal: AbortSignal;
+  /** false when sprites will only be stopped */
+  readonly starting: boolean;
 };
 
 /** Opens what the server needs of this host. Throws with the remedy when another server has it or something is missing. */
-export async function openHost({ config, dataDir, log, signal }: HostOptions): Promise<Host> {
+export async function openHost({ config, dataDir, log, signal, starting }: HostOptions): Promise<Host> {
   await using stack = new AsyncDisposableStack();
   stack.use(await lockDataDir(dataDir));
   const poolSizeBytes = config.poolGb === undefined ? undefined : config.poolGb * 1024 ** 3;
@@ -52,6 +54,7 @@ export async function openHost({ config, dataDir, log, signal }: HostOptions): P
     version,
     clock: systemClock,
     uidBase: config.uidBase,
+    trial: starting,
     agentSettings: {
       tty_exit_close_code: config.ttyExitCloseCode,
       control_for_go: config.controlForGo,

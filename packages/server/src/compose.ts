@@ -57,7 +57,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
   const dataDir = await realpath(config.dataDir);
   await using stack = new AsyncDisposableStack();
   const opening = new AbortController();
-  const host = stack.use(await openHost({ config, dataDir, log, signal: opening.signal }));
+  const host = stack.use(await openHost({ config, dataDir, log, signal: opening.signal, starting: true }));
   const store = await openSqliteStore(join(dataDir, 'sprites.db'));
   stack.defer(() => store.close());
   await prepareOrg(store, config);
@@ -88,7 +88,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
     clock: systemClock,
     log,
     metrics,
-    answer: (request, response) => {
+    answer: async (request, response) => {
       const route = findAgentRoute(request.method ?? 'GET', parseTarget(request.url ?? '/'));
       return route === undefined ? app(request, response) : forward(gate, request, response, route);
     },

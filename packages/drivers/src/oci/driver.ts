@@ -46,6 +46,8 @@ export type OciDriverOptions = {
   readonly agentSettings?: Readonly<Record<string, unknown>>;
   /** host id of slot 0's root; slot n has the 65536 ids from `uidBase + n * 65536` */
   readonly uidBase?: number;
+  /** false when nothing will be started, only released: then host and runtime need not be fit for it */
+  readonly trial?: boolean;
 };
 
 /** Ids no system account, container engine or directory service gives out. */
@@ -57,9 +59,11 @@ const probeTimeoutMs = 20_000;
  * Opens the driver of one run directory after a look at the host and a trial container. Machines that run there are left
  * alone; call `repair` for the dead ones. Throws `not_supported` with the remedy when this host or runtime will not do.
  */
-export async function openOciDriver({ runtime = 'runc', ...options }: OciDriverOptions): Promise<OciDriver> {
+export async function openOciDriver(given: OciDriverOptions): Promise<OciDriver> {
+  const { runtime = 'runc', trial = true, ...options } = given;
   const [problem] = await checkHost(runtime);
-  if (problem !== undefined) throw new SpriteError('not_supported', `${problem.message}; ${problem.remedy}`);
+  if (trial && problem !== undefined)
+    throw new SpriteError('not_supported', `${problem.message}; ${problem.remedy}`);
   const cgroups = await findCgroups();
   if (cgroups === undefined) throw new Error('the version 2 cgroup hierarchy is gone');
   await raiseHostLimits();
@@ -67,7 +71,7 @@ export async function openOciDriver({ runtime = 'runc', ...options }: OciDriverO
   await runDir.prepare();
   const flags = await readRuntimeFlags(runtime);
   const driver = new OciDriver({ ...options, runtime, flags }, runDir, cgroups);
-  await driver.probe();
+  if (trial) await driver.probe();
   return driver;
 }
 

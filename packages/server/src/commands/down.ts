@@ -12,7 +12,13 @@ export async function down(config: Config): Promise<void> {
   if (!exists) return;
   const dataDir = await realpath(config.dataDir);
   const signal = new AbortController().signal;
-  await using host = await openHost({ config, dataDir, log: createLog(config.logLevel), signal });
+  await using host = await openHost({
+    config,
+    dataDir,
+    log: createLog(config.logLevel),
+    signal,
+    starting: false,
+  });
   await host.driver.repair();
   await host.release();
 }

@@ -37,7 +37,8 @@ export function createListener(deps: ListenerDeps): Server {
     response.on('error', () => response.destroy());
     // from where the error became an answer, or the last line of one
     response.on('sprites:error', (error: unknown) => report(deps, context, error));
-    deps.answer(request, response).catch((error: unknown) => {
+    // a request that makes them throw at once must not end the server
+    Promise.try(deps.answer, request, response).catch((error: unknown) => {
       report(deps, context, error);
       sendError(response, error);
     });
@@ -45,8 +46,7 @@ export function createListener(deps: ListenerDeps): Server {
   server.on('upgrade', (request, socket, first) => {
     const context = begin(deps, request);
     socket.on('error', () => socket.destroy());
-    deps
-      .upgrade(request, socket, first)
+    Promise.try(deps.upgrade, request, socket, first)
       .then((status) => finish(deps, request, status, false))
       .catch((error: unknown) => {
         report(deps, context, error);
