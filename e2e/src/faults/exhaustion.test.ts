@@ -30,7 +30,7 @@ async function answers(sprite: Sprite, timeoutMs: number): Promise<boolean> {
 /** Puts breakpoints over the C library of the first process: the only way left to end it from inside. */
 const overwriteFirstProcess = [
   "range=$(grep -m1 'r-xp.*libc.so' /proc/1/maps | cut -d' ' -f1)",
-  'from=$((0x${range%-*} / 4096)); to=$((0x${range#*-} / 4096))',
+  'from=$((0x$(echo $range | cut -d- -f1) / 4096)); to=$((0x$(echo $range | cut -d- -f2) / 4096))',
   "tr '\\0' '\\314' </dev/zero | dd of=/proc/1/mem bs=4096 seek=$from count=$((to - from)) conv=notrunc",
 ].join('\n');
 
@@ -94,7 +94,10 @@ describe('a sprite that uses up what it has', () => {
   it('reaps what loses its parent', async () => {
     const sprite = await client.createSprite('orphans');
     await sprite.execFile('sh', ['-c', 'for i in $(seq 20); do (sleep 0.05 &); done; sleep 0.5']);
-    const { stdout } = await sprite.execFile('sh', ['-c', 'cat /proc/[0-9]*/stat | cut -d" " -f3 | sort | uniq -c']);
+    const { stdout } = await sprite.execFile('sh', [
+      '-c',
+      'cat /proc/[0-9]*/stat | cut -d" " -f3 | sort | uniq -c',
+    ]);
     expect(stdout).not.toMatch(/\bZ\b/);
   }, 60_000);
 });

@@ -143,6 +143,11 @@ describe('what root of a sprite puts in its file tree', () => {
         `for file in hostname hosts resolv.conf machine-id; do rm -f /etc/$file 2>/dev/null; ln -sf ${target} /etc/$file; done`,
     ],
     ['an endless file as the environment', () => 'ln -sf /dev/zero /etc/environment'],
+    [
+      'a pipe nobody writes as the accounts',
+      () => 'rm -f /etc/passwd /etc/group; mkfifo /etc/passwd /etc/group',
+    ],
+    ['a directory as the accounts', () => 'rm -f /etc/passwd; mkdir -p /etc/passwd/etc'],
     ['a pipe nobody writes as the environment', () => 'rm -f /etc/environment; mkfifo /etc/environment'],
     ['a link in place of the home directory', () => 'mv /home/sprite /home/old; ln -s /nowhere /home/sprite'],
     [

@@ -90,7 +90,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
     metrics,
     answer: async (request, response) => {
       const route = findAgentRoute(request.method ?? 'GET', parseTarget(request.url ?? '/'));
-      return route === undefined ? app(request, response) : forward(gate, request, response, route);
+      await (route === undefined ? app(request, response) : forward(gate, request, response, route));
     },
     upgrade: (request, socket, first) => upgrade(gate, request, socket, first),
   });

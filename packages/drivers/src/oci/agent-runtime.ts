@@ -16,7 +16,6 @@ import {
 } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
-import { SpriteError } from '@sprites/contract';
 import { hasCode } from '@sprites/linux';
 
 const run = promisify(execFile);

@@ -7,11 +7,12 @@ import { hasCode } from '@sprites/linux';
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants;
 const mostBytes = 65_536;
+const mostAccountBytes = 16 * 1024 * 1024;
 const mountPoints = ['.sprite', 'dev', 'proc', 'sys'];
 
 /**
- * Writes what names the machine into its root file system before anything runs in it: /etc/hostname, /etc/resolv.conf
- * and, unless it knows the name already, /etc/hosts. They are ordinary files of the sprite, so package upgrades can
+ * Writes what names the machine into its root file system before anything runs in it: /etc/hostname, /etc/resolv.conf,
+ * unless it knows the name already /etc/hosts, and at a sprite's first boot a new /etc/machine-id. They are ordinary files of the sprite, so package upgrades can
  * replace them. No path inside is followed: each step opens one name below a directory that is held open.
  */
 export async function writeIdentity(root: string, spec: MachineSpec, firstId: number): Promise<void> {
@@ -19,12 +20,15 @@ export async function writeIdentity(root: string, spec: MachineSpec, firstId: nu
   await ensureDirectory(root, 'etc', firstId);
   await using etc = await open(join(root, 'etc'), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   const dir = `/proc/self/fd/${etc.fd}`;
+  for (const name of ['passwd', 'group']) await ensureReadable(join(dir, name));
   const put = async (name: string, change: (present: FileText) => FileText): Promise<void> => {
     const present = await readText(join(dir, name));
     const wanted = change(present);
     if (typeof wanted === 'string' && wanted !== present) await replace(dir, name, wanted, firstId);
   };
   try {
+    // a fork begins with the id of its origin
+    if (spec.incarnation === 1) await put('machine-id', () => `${randomBytes(16).toString('hex')}\n`);
     await put('hostname', () => `${spec.hostname}\n`);
     await put('resolv.conf', () => spec.resolvConf);
     await put('hosts', (present) => addHost(present, spec.hostname));
@@ -40,6 +44,16 @@ function addHost(present: FileText, hostname: string): FileText {
   const text = present ?? '127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n';
   if (text.split(/\s+/).includes(hostname)) return present;
   return `${text}${text.endsWith('\n') || text === '' ? '' : '\n'}127.0.1.1 ${hostname}\n`;
+}
+
+/** The runtime reads the accounts before anything runs: what would keep it waiting or busy is put aside. */
+async function ensureReadable(path: string): Promise<void> {
+  try {
+    const stats = await lstat(path);
+    if (!stats.isFile() || stats.size > mostAccountBytes) await putAside(path);
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT')) throw error;
+  }
 }
 
 const tooLong = Symbol('too long');

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { createId, SpriteError } from '@sprites/contract';
+import { createId, errorTable, SpriteError } from '@sprites/contract';
 import type { Clock } from '@sprites/core';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
@@ -76,7 +76,8 @@ function finish(deps: ListenerDeps, request: IncomingMessage, status: number, cu
 
 function report(deps: ListenerDeps, context: RequestContext, error: unknown): void {
   const expected = error instanceof SpriteError;
-  if (expected && error.cause === undefined) return;
+  // what a client did wrong is told to the client; the request's own line is enough here
+  if (expected && (error.cause === undefined || errorTable[error.code].status < 500)) return;
   const facts = { request_id: context.id, route: context.route, sprite: context.sprite, err: error };
   if (expected) deps.log.warn(facts, error.message);
   else deps.log.error(facts, 'a request failed unexpectedly');
