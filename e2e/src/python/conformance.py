@@ -195,6 +195,28 @@ def control_mode() -> None:
     equal(result.returncode, 3)
 
 
+def checkpoints() -> None:
+    made = client.create_sprite(NAME + "-cp")
+    try:
+        made.run("sh", "-c", "echo one > file")
+        messages = list(made.create_checkpoint("first"))
+        equal([message.type for message in messages], ["info", "complete"])
+        equal([message.type for message in made.create_checkpoint()][-1], "complete")
+        equal([one.id for one in made.list_checkpoints()], ["Current", "v2", "v1"])
+        equal([one.id for one in made.list_checkpoints("v2")], ["Current", "v2"])
+        first = made.get_checkpoint("v1")
+        equal((first.id, first.comment), ("v1", "first"))
+        made.run("sh", "-c", "echo two > file; touch later")
+        restored = list(made.restore_checkpoint("v1"))
+        equal((restored[-1].type, restored[-1].data), ("complete", "Checkpoint v1 restored"))
+        equal(made.run("sh", "-c", "cat file; ls", capture_output=True).stdout, b"one\nfile\n")
+        raised(NotFoundError, lambda: made.get_checkpoint("v9"))
+        refused = raised(Exception, lambda: list(made.restore_checkpoint("v9")))
+        assert "404" in str(refused), refused
+    finally:
+        made.destroy()
+
+
 def big_output() -> None:
     result = sprite.run("sh", "-c", BIG_SCRIPT, capture_output=True)
     equal((result.returncode, len(result.stdout)), (0, BIG_BYTES))
@@ -215,6 +237,7 @@ CASES = {
         resize,
         detach_attach_list_and_kill,
         control_mode,
+        checkpoints,
         big_output,
     )
 }
