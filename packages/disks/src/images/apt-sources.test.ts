@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { chooseMirrors, toSourceLines, toSourcesFile } from './apt-sources.ts';
 
 const publicMirrors = {
-  main: 'http://deb.debian.org/debian',
-  security: 'http://deb.debian.org/debian-security',
+  main: 'http://mirror.example/debian',
+  security: 'http://mirror.example/debian-security',
 };
 
 describe('chooseMirrors', () => {
@@ -56,9 +56,9 @@ describe('chooseMirrors', () => {
 describe('the sources of an image', () => {
   it('name release, updates and security', () => {
     expect(toSourceLines(publicMirrors, 'trixie')).toEqual([
-      'deb http://deb.debian.org/debian trixie main',
-      'deb http://deb.debian.org/debian trixie-updates main',
-      'deb http://deb.debian.org/debian-security trixie-security main',
+      'deb http://mirror.example/debian trixie main',
+      'deb http://mirror.example/debian trixie-updates main',
+      'deb http://mirror.example/debian-security trixie-security main',
     ]);
   });
 
