@@ -1,6 +1,6 @@
 # Takes the place of the agent: stops it, takes the listening socket from the sprite's first process, and answers the
 # server as the first word of the command asks. `end` gives the agent its place back. Prints `ready` when in place.
-import ctypes, os, re, signal, socket, sys, threading, time
+import ctypes, os, re, socket, sys, threading, time
 
 libc = ctypes.CDLL(None, use_errno=True)
 ending = threading.Event()
@@ -10,14 +10,15 @@ def call(number, *args):
     return libc.syscall(ctypes.c_long(number), *[ctypes.c_long(arg) for arg in args])
 
 
-def parent_of(pid):
-    return int(open('/proc/%d/stat' % pid).read().rpartition(')')[2].split()[1])
+# No signal from inside stops the first process; a tracer does. Only the thread that stopped it can let it go.
+def stop(pid):
+    if call(101, 0x4206, pid, 0, 0) != 0 or call(101, 0x4207, pid, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), 'ptrace')
+    os.waitpid(pid, 0x40000000)
 
 
-def find_agent():
-    for name in os.listdir('/proc'):
-        if name.isdigit() and parent_of(int(name)) == 1 and b'/.sprite/bin/' in open('/proc/%s/cmdline' % name, 'rb').read():
-            return int(name)
+def let_go(pid):
+    call(101, 17, pid, 0, 0)
 
 
 def read_head(peer):
@@ -86,8 +87,8 @@ def serve(peer):
 
 
 seen = os.open('/root/seen', os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-agent = find_agent()
-listener = socket.socket(fileno=call(438, call(434, 1, 0), 3, 0))
+agent = 1
+listener = socket.socket(fileno=call(438, call(434, agent, 0), 3, 0))
 if os.fork() > 0:
     print('ready')
     sys.exit(0)
@@ -96,7 +97,7 @@ for number in (0, 1, 2):
     os.dup2(os.open('/dev/null', os.O_RDWR), number)
 # what the server already reads must be on its way before the agent stops
 time.sleep(0.5)
-os.kill(agent, signal.SIGSTOP)
+stop(agent)
 listener.settimeout(0.2)
 until = time.time() + 120
 while not ending.is_set() and time.time() < until:
@@ -106,5 +107,5 @@ while not ending.is_set() and time.time() < until:
         threading.Thread(target=serve, args=(peer,), daemon=True).start()
     except OSError:
         pass
-os.kill(agent, signal.SIGCONT)
+let_go(agent)
 os._exit(0)

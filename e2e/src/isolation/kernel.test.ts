@@ -221,7 +221,7 @@ for pid in 1 $(pgrep -f agent | head -n 3); do ls /proc/$pid/root/.sprite/machin
 describe('the socket on which the agent listens', () => {
   it('tells root of its sprite nothing of the host’s network, and gives no hold on the server', async () => {
     const result = await run(`
-agent = int(next(name for name in os.listdir('/proc') if name.isdigit() and open(f'/proc/{name}/stat').read().rpartition(')')[2].split()[1] == '1' and b'/.sprite/bin/' in open(f'/proc/{name}/cmdline', 'rb').read()))
+agent = 1
 process = libc.syscall(434, agent, 0)
 result = {}
 accepted = 0

@@ -1,33 +1,26 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-const defaultMirrors: Mirrors = {
-  main: 'http://deb.debian.org/debian',
-  security: 'http://deb.debian.org/debian-security',
-};
-
 /** Where Debian's packages come from. */
 export type Mirrors = { readonly main: string; readonly security: string };
 
-/** The mirrors the host's own apt uses when the host is Debian, else Debian's public ones. */
-export async function findMirrors(etc = '/etc'): Promise<Mirrors> {
+/** The mirrors the host's own apt uses when the host is Debian; undefined leaves the choice to mmdebstrap. */
+export async function findMirrors(etc = '/etc'): Promise<Mirrors | undefined> {
   const release = await readText(join(etc, 'os-release'));
-  if (!/^ID=["']?debian["']?$/m.test(release)) return defaultMirrors;
+  if (!/^ID=["']?debian["']?$/m.test(release)) return undefined;
   const codename = /^VERSION_CODENAME=["']?(\w+)/m.exec(release)?.[1];
   return chooseMirrors(await readAptFiles(join(etc, 'apt')), codename ?? 'stable');
 }
 
-/** Picks the mirrors out of the text of `.list` and `.sources` files; a mirror serves all releases. */
-export function chooseMirrors(files: readonly AptFile[], codename: string): Mirrors {
+/** Picks the mirrors out of the text of `.list` and `.sources` files, when both are there; a mirror serves all releases. */
+export function chooseMirrors(files: readonly AptFile[], codename: string): Mirrors | undefined {
   const entries = files.flatMap((file) => (file.deb822 ? parseDeb822(file.text) : parseOneLine(file.text)));
   const usable = entries.filter((entry) => /^https?:\/\/\S+$/.test(entry.uri));
   const find = (suites: readonly string[]): string | undefined =>
     usable.find((entry) => suites.includes(entry.suite) && entry.components.includes('main'))?.uri;
-  return {
-    main: find([codename, 'stable', `${codename}-updates`]) ?? defaultMirrors.main,
-    security:
-      find([`${codename}-security`, 'stable-security', `${codename}/updates`]) ?? defaultMirrors.security,
-  };
+  const main = find([codename, 'stable', `${codename}-updates`]);
+  const security = find([`${codename}-security`, 'stable-security', `${codename}/updates`]);
+  return main === undefined || security === undefined ? undefined : { main, security };
 }
 
 /** One-line entries for a release. */

@@ -28,7 +28,8 @@ const telling = /^(E: |Err:|dpkg: error|W: Failed|.*\berror: )/;
 /** Installs the recipe's Debian packages into `root`, which must not exist. */
 export async function bootstrap(options: {
   readonly recipe: Recipe;
-  readonly mirrors: Mirrors;
+  /** where packages come from; undefined leaves it to mmdebstrap, which knows Debian's own mirrors */
+  readonly mirrors: Mirrors | undefined;
   readonly root: string;
   readonly progress: Progress;
   readonly signal: AbortSignal;
@@ -55,7 +56,7 @@ export async function bootstrap(options: {
       ...dpkgOptions.map((option) => `--dpkgopt=${option}`),
       recipe.suite,
       root,
-      ...toSourceLines(mirrors, recipe.suite),
+      ...(mirrors === undefined ? [] : toSourceLines(mirrors, recipe.suite)),
     ],
     {
       signal,
@@ -70,6 +71,7 @@ export async function bootstrap(options: {
       cause,
     });
   });
+  if (mirrors === undefined) return;
   const sources = join(root, 'etc/apt/sources.list.d');
   await mkdir(sources, { recursive: true });
   await writeFile(join(sources, 'debian.sources'), toSourcesFile(mirrors, recipe.suite), { mode: 0o644 });

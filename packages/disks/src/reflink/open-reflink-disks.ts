@@ -14,7 +14,7 @@ export type ReflinkDisksOptions = {
   readonly signal: AbortSignal;
   /** size of the pool file if one must be made; 90 % of the free space by default */
   readonly poolSizeBytes?: number | undefined;
-  /** free space below which no disk is made; the smaller of 1 GiB and a tenth of the pool by default */
+  /** free space below which no disk or checkpoint is made; derived from the pool's size by default */
   readonly reserveBytes?: number | undefined;
   readonly log?: { info(message: string): void } | undefined;
 };

@@ -1,4 +1,4 @@
-import { access, readdir, rm, statfs } from 'node:fs/promises';
+import { access, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SpriteError } from '@sprites/contract';
 import type { Disks, DiskUsage, Quiet } from '@sprites/core';
@@ -7,6 +7,7 @@ import { formatBytes } from '../bytes.ts';
 import { CheckpointFiles } from './checkpoint-files.ts';
 import { addClone, type PlaceClone, replaceByClone } from './place-clone.ts';
 import { type PoolPaths, releasePool } from './pool-paths.ts';
+import { measurePool, type PoolSpace } from './pool-space.ts';
 import { makeTemplate } from './template.ts';
 
 const suffix = '.ext4';
@@ -16,6 +17,8 @@ const maxDiskBytes = 16 * 1024 ** 4;
 
 /** What makes blocks shareable: the data directory's own file system, or an XFS in a file. */
 export type ReflinkKind = 'reflink-directory' | 'reflink-loop';
+
+export type DiskBytes = { readonly id: string; readonly usedBytes: number };
 
 /** Disks and checkpoints as ext4 image files that share blocks with what they were cloned from. */
 export class ReflinkDisks implements Disks {
@@ -122,19 +125,27 @@ export class ReflinkDisks implements Disks {
   }
 
   async ensureSpace(): Promise<void> {
-    const { freeBytes, totalBytes } = await this.space();
-    const reserveBytes = this.#reserveBytes ?? Math.min(1024 ** 3, totalBytes / 10);
-    if (freeBytes < reserveBytes) throw outOfSpace(freeBytes, reserveBytes);
+    const space = await this.space();
+    if (space.freeBytes < space.reserveBytes) throw outOfSpace(space);
   }
 
-  /** Free and total bytes; a pool in a file has no more free than the file system the file is on. */
-  async space(): Promise<{ readonly freeBytes: number; readonly totalBytes: number }> {
-    const pool = await statfs(this.#paths.disks);
-    const below = await statfs(this.#dataDir);
-    return {
-      freeBytes: Math.min(pool.bavail * pool.bsize, below.bavail * below.bsize),
-      totalBytes: pool.blocks * pool.bsize,
-    };
+  /** Free bytes are those of the pool or, when that is less, of the file system a pool in a file is on. */
+  async space(): Promise<PoolSpace> {
+    return measurePool(this.#paths, this.kind, this.#reserveBytes);
+  }
+
+  /** The disks that take most of the pool with their checkpoints, by bytes. */
+  async largest(count: number): Promise<readonly DiskBytes[]> {
+    const found: DiskBytes[] = [];
+    for (const id of await this.list()) {
+      const usedBytes = await this.#measureAll(id).catch((error: unknown) => {
+        // removed meanwhile
+        if (hasCode(error, 'ENOENT', 'checkpoint_not_found')) return 0;
+        throw error;
+      });
+      found.push({ id, usedBytes });
+    }
+    return found.sort((a, b) => b.usedBytes - a.usedBytes).slice(0, count);
   }
 
   /** Ends the use by this process; the pool stays mounted, as machines may run on it. */
@@ -146,6 +157,14 @@ export class ReflinkDisks implements Disks {
   async release(): Promise<void> {
     await this.close();
     await releasePool(this.#dataDir);
+  }
+
+  async #measureAll(id: string): Promise<number> {
+    let { usedBytes } = await this.usage(id);
+    for (const checkpointId of await this.listCheckpoints(id)) {
+      usedBytes += (await this.checkpointUsage(id, checkpointId)).ownBytes;
+    }
+    return usedBytes;
   }
 
   async #findCheckpoint(id: string, checkpointId: string): Promise<string> {
@@ -183,12 +202,11 @@ export class ReflinkDisks implements Disks {
 
   async #explain(error: unknown): Promise<unknown> {
     if (!hasCode(error, 'ENOSPC')) return error;
-    const { freeBytes } = await this.space();
-    return outOfSpace(freeBytes, this.#reserveBytes ?? 0, error);
+    return outOfSpace(await this.space(), error);
   }
 }
 
-function outOfSpace(freeBytes: number, reserveBytes: number, cause?: unknown): SpriteError {
+function outOfSpace({ freeBytes, reserveBytes }: PoolSpace, cause?: unknown): SpriteError {
   return new SpriteError(
     'out_of_space',
     `the disk pool has ${formatBytes(freeBytes)} free and keeps ${formatBytes(reserveBytes)} in reserve; ` +

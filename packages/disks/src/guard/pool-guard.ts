@@ -1,0 +1,224 @@
+import type { Clock, Log, MountedDisk, MountedDisks } from '@sprites/core';
+import { readDirtyBytes } from '@sprites/linux';
+import { formatBytes } from '../bytes.ts';
+import { type Levels, levelsOf } from './levels.ts';
+import { shareSpace } from './share-space.ts';
+
+/** What the guard must know of the pool, in bytes. */
+export type GuardedSpace = { readonly freeBytes: number; readonly reserveBytes: number };
+
+export type PoolGuardOptions = {
+  readonly mounted: MountedDisks;
+  readonly space: () => Promise<GuardedSpace>;
+  /** bytes of all files on the host that wait in memory to be written */
+  readonly dirtyBytes?: () => number;
+  /** for people: who takes most of the pool */
+  readonly largest: () => Promise<readonly object[]>;
+  readonly clock: Clock;
+  readonly log: Log;
+};
+
+/** bytes a millisecond that must be expected of all writers together */
+const writeSpeed = 2 * 1024 ** 2;
+const fastestMs = 20;
+const slowestMs = 1000;
+/** pause while disks are limited, so that returning space is soon shared */
+const limitedMs = 250;
+const leastUnwrittenBytes = 1024 ** 2;
+
+/**
+ * Keeps a pool from ever being so full that a write to a disk on it fails below its file system, which would cost the
+ * sprite its journal. Near the end machines share what is left and then get `ENOSPC`; where that does not help, as with
+ * blocks shared with a checkpoint that are overwritten, writes wait until space returns. `close` ends it.
+ */
+export class PoolGuard {
+  readonly #options: Required<PoolGuardOptions>;
+  readonly #end = new AbortController();
+  readonly #work = new Set<Promise<void>>();
+  readonly #frozen = new Set<string>();
+  readonly #freezing = new Set<string>();
+  #loop: Promise<void> | undefined;
+  /** true from the start: a server before this one may have left limits */
+  #isLimiting = true;
+  #isWarned = false;
+  #leastFree = Number.POSITIVE_INFINITY;
+  #written: ReadonlyMap<string, number> = new Map();
+
+  constructor(options: PoolGuardOptions) {
+    this.#options = { dirtyBytes: readDirtyBytes, ...options };
+  }
+
+  /** Guards from now on until `close`. */
+  open(): void {
+    this.#loop ??= this.#run();
+  }
+
+  /**
+   * Ends the guard. Machines go on without it, so what is left is shared among them and nobody can use it up; disks that
+   * are frozen stay so until the next server's guard, as no space has returned.
+   */
+  async close(): Promise<void> {
+    if (this.#end.signal.aborted) return;
+    this.#end.abort();
+    await this.#loop;
+    await Promise.allSettled(this.#work);
+    const disks = this.#options.mounted.list();
+    const space = await this.#options.space();
+    const levels = levelsOf(space.reserveBytes);
+    this.#share(disks, this.#spare(space, disks), this.#isLimiting ? levels : undefined);
+    if (this.#frozen.size > 0) {
+      this.#options.log.error(
+        { frozen: [...this.#frozen] },
+        'disks stay frozen while no server runs; start it, or free space and thaw them',
+      );
+    }
+  }
+
+  /** Looks once and acts; resolves to the `ms` until the next look is due. */
+  async look(): Promise<number> {
+    const rough = await this.#options.space();
+    const levels = levelsOf(rough.reserveBytes);
+    this.#warn(rough);
+    // The bytes in memory count twice at worst: then only the exact look below comes early.
+    const room = rough.freeBytes - this.#options.dirtyBytes() - levels.floor - levels.window;
+    if (room > 0 && !this.#isLimiting) return pauseFor(room, slowestMs);
+    // First the disks, then the pool: what is written in between counts for both.
+    const disks = this.#options.mounted.list();
+    const space = await this.#options.space();
+    const spare = this.#spare(space, disks);
+    if (room > levels.window / 4 && spare > levels.window) {
+      this.#unlimit(disks, levels);
+      return pauseFor(room, slowestMs);
+    }
+    if (!this.#isLimiting)
+      this.#options.log.warn(facts(space), 'machines share what is left of the disk pool');
+    this.#isLimiting = true;
+    this.#share(disks, spare, levels);
+    const left = spare + levels.floor;
+    this.#freezeOrThaw(disks, left, levels);
+    return left < levels.stop ? limitedMs : pauseFor(left - levels.stop, limitedMs);
+  }
+
+  async #run(): Promise<void> {
+    const { clock, log } = this.#options;
+    const { signal } = this.#end;
+    while (!signal.aborted) {
+      const pauseMs = await this.look().catch((error: unknown) => {
+        log.error({ err: error }, 'the disk pool could not be looked after');
+        return limitedMs;
+      });
+      await clock.sleep(pauseMs, signal).catch((error: unknown) => {
+        if (!signal.aborted) throw error;
+      });
+    }
+  }
+
+  /** Above the floor, after everything that was accepted already has its place. */
+  #spare({ freeBytes, reserveBytes }: GuardedSpace, disks: readonly MountedDisk[]): number {
+    const pending = disks.reduce((sum, disk) => sum + disk.pendingBytes, 0);
+    return freeBytes - pending - levelsOf(reserveBytes).floor;
+  }
+
+  /** With levels what waits in memory is bounded too: overwritten blocks take space of the pool that no limit refuses. */
+  #share(disks: readonly MountedDisk[], spare: number, levels: Levels | undefined): void {
+    const shares = shareSpace(spare, disks);
+    const unwrittenBytes =
+      levels && Math.max(leastUnwrittenBytes, Math.floor(levels.reserve / 16 / disks.length));
+    for (const [index, disk] of disks.entries()) {
+      this.#options.mounted.limit(disk, { growBytes: shares[index] ?? 0, unwrittenBytes });
+    }
+  }
+
+  #unlimit(disks: readonly MountedDisk[], levels: Levels): void {
+    for (const { spriteId } of disks) this.#options.mounted.unlimit(spriteId);
+    this.#isLimiting = false;
+    this.#freezeOrThaw(disks, levels.floor, levels);
+  }
+
+  #freezeOrThaw(disks: readonly MountedDisk[], left: number, levels: Levels): void {
+    const busiest = this.#findBusiest(disks);
+    const isFalling = left < this.#leastFree;
+    if (left >= levels.resume) {
+      this.#leastFree = Number.POSITIVE_INFINITY;
+      this.#thawAll();
+    } else {
+      this.#leastFree = Math.min(left, this.#leastFree);
+      // again for those frozen already: a machine may have been started, or a disk thawed by others
+      if (left < levels.stop) for (const { spriteId } of disks) this.#freeze(spriteId, left);
+      else if (left < levels.pause && isFalling && busiest !== undefined) this.#freeze(busiest, left);
+    }
+  }
+
+  /** Who wrote most since the last look and is not frozen. */
+  #findBusiest(disks: readonly MountedDisk[]): string | undefined {
+    const before = this.#written;
+    this.#written = new Map(disks.map(({ spriteId, writtenBytes }) => [spriteId, writtenBytes]));
+    const writers = disks
+      .map(({ spriteId, writtenBytes }) => ({ spriteId, bytes: writtenBytes - (before.get(spriteId) ?? 0) }))
+      .filter(({ spriteId, bytes }) => bytes > 0 && !this.#frozen.has(spriteId));
+    return writers.sort((a, b) => b.bytes - a.bytes)[0]?.spriteId;
+  }
+
+  #freeze(spriteId: string, left: number): void {
+    const isNew = !this.#frozen.has(spriteId);
+    this.#frozen.add(spriteId);
+    if (isNew) {
+      this.#options.log.error(
+        { sprite: spriteId, left: formatBytes(left) },
+        'the disk pool is full: the writes of this sprite wait until space returns; destroy sprites or checkpoints',
+      );
+    }
+    if (this.#freezing.has(spriteId)) return;
+    this.#freezing.add(spriteId);
+    const freeze = async (): Promise<void> => {
+      try {
+        if (!(await this.#options.mounted.freeze(spriteId))) this.#frozen.delete(spriteId);
+      } finally {
+        this.#freezing.delete(spriteId);
+      }
+    };
+    this.#own(freeze(), { sprite: spriteId });
+  }
+
+  #thawAll(): void {
+    for (const spriteId of this.#frozen) {
+      this.#options.log.warn({ sprite: spriteId }, 'the disk pool has space again: this sprite writes on');
+      this.#own(this.#options.mounted.thaw(spriteId), { sprite: spriteId });
+    }
+    this.#frozen.clear();
+  }
+
+  /** Not awaited: a freeze first writes the disk out, and the others must be looked after meanwhile. */
+  #own(work: Promise<void>, about: object): void {
+    const owned = work
+      .catch((error: unknown) => {
+        this.#options.log.error({ ...about, err: error }, 'the guard of the disk pool failed');
+      })
+      .finally(() => this.#work.delete(owned));
+    this.#work.add(owned);
+  }
+
+  #warn(space: GuardedSpace): void {
+    if (space.freeBytes > space.reserveBytes * 1.25) this.#isWarned = false;
+    if (space.freeBytes >= space.reserveBytes || this.#isWarned) return;
+    this.#isWarned = true;
+    const { largest, log } = this.#options;
+    const tell = async (): Promise<void> => {
+      const found = await largest();
+      log.warn(
+        { ...facts(space), largest: found },
+        'the disk pool is nearly full: no sprites and checkpoints are made; destroy some or give the host more disk space',
+      );
+    };
+    this.#own(tell(), {});
+  }
+}
+
+function facts({ freeBytes, reserveBytes }: GuardedSpace): object {
+  return { free: formatBytes(freeBytes), reserve: formatBytes(reserveBytes) };
+}
+
+/** Half the time in which the bytes could be written, within bounds. */
+function pauseFor(bytes: number, mostMs: number): number {
+  return Math.max(fastestMs, Math.min(mostMs, bytes / writeSpeed));
+}
