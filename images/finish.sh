@@ -1,5 +1,6 @@
 # Runs last in every image: takes out what differs from build to build or belongs to one computer.
-rm -f /etc/apt/sources.list /etc/apt/apt.conf.d/99mmdebstrap /etc/dpkg/dpkg.cfg.d/99mmdebstrap
+rm -f /etc/apt/apt.conf.d/99mmdebstrap /etc/dpkg/dpkg.cfg.d/99mmdebstrap
+[ ! -e /etc/apt/sources.list.d/debian.sources ] || rm -f /etc/apt/sources.list
 rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb /var/cache/apt/*.bin
 rm -rf /var/log/* /var/cache/debconf/*-old /var/lib/dpkg/*-old /var/cache/ldconfig /var/cache/man
 rm -rf /tmp/* /var/tmp/* /root/.npm /root/.cache /root/.wget-hsts
