@@ -48,6 +48,8 @@ export const testPackages: readonly HostPackage[] = [
     proof: '/var/lib/dpkg/info/python3-venv.list',
     purpose: 'runs the official Python SDK',
   },
+  { name: 'zsh', proof: 'zsh', purpose: 'checks the completion script for it' },
+  { name: 'fish', proof: 'fish', purpose: 'checks the completion script for it' },
   { name: 'tmux', proof: 'tmux', purpose: 'a terminal to drive the command line in' },
   { name: 'git', proof: '/usr/lib/git-core/git-http-backend', purpose: 'a server that sprites clone from' },
   { name: 'python3-pip', proof: 'pip3', purpose: 'tells where this host gets Python packages' },
