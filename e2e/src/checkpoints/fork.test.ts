@@ -40,6 +40,12 @@ describe('a fork', () => {
     expect(copy.info).toMatchObject({ labels: ['a', 'b'], environment: { GREETING: 'hi' }, status: 'cold' });
     expect(await hashTree(copy)).toBe(live);
     expect(await sh(copy, 'echo $GREETING; hostname')).toBe(`hi\n${copy.name}\n`);
+    const machineIds = await Promise.all([sprite, copy].map((one) => sh(one, 'cat /etc/machine-id')));
+    expect(machineIds).toEqual([
+      expect.stringMatching(/^[0-9a-f]{32}\n$/),
+      expect.stringMatching(/^[0-9a-f]{32}\n$/),
+    ]);
+    expect(new Set(machineIds).size).toBe(2);
     command.stdin.end('still here');
     expect(await command.wait()).toBe(0);
   });

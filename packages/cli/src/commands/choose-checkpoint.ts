@@ -21,7 +21,10 @@ export async function chooseCheckpoint(cli: Cli, sprite: Sprite, question: strin
   const all = await withProgress(cli, 'listing checkpoints', () =>
     sprite.listCheckpoints({ includeAuto: true }),
   );
-  const saved = all.filter((checkpoint) => !isCurrent(checkpoint));
+  // those the user made come first, also among those that match what is typed
+  const saved = all
+    .filter((checkpoint) => !isCurrent(checkpoint))
+    .sort((a, b) => Number(a.isAuto) - Number(b.isAuto));
   if (saved.length === 0) {
     throw new CliError(`${sprite.name} has no checkpoints; make one with \`sprite checkpoint create\``);
   }

@@ -1,0 +1,210 @@
+import { readdir, stat, truncate, unlink } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Sprite, SpritesClient } from '@sprites/sdk';
+import { startTestServer, type TestServer } from '@sprites/testkit';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { failure } from './failure.ts';
+import { growTree, hashTree, sh } from './tree.ts';
+
+let server: TestServer;
+let client: SpritesClient;
+
+beforeEach(async () => {
+  server = await startTestServer();
+  client = new SpritesClient(server.token, { baseURL: server.baseUrl });
+});
+
+// Closing throws when anything is left in the kernel.
+afterEach(async () => {
+  await server.close();
+}, 120_000);
+
+/** The file that holds a checkpoint on the host. */
+async function checkpointFile({ info }: Sprite, id: string): Promise<string> {
+  const file = path.join(server.dataDir, 'pool', 'checkpoints', info?.id ?? '', `${id}.ext4`);
+  await stat(file);
+  return file;
+}
+
+/** Whatever in the pool has a name of something half-made. */
+async function unfinished(): Promise<readonly string[]> {
+  const names = await readdir(path.join(server.dataDir, 'pool'), { recursive: true });
+  return names.filter((name) => name.includes('unfinished'));
+}
+
+/** Expects that every checkpoint, automatic ones too, has one of the known trees, and the named ones their own. */
+async function expectWhole(sprite: Sprite, hashes: ReadonlyMap<string, string>): Promise<void> {
+  const all = await sprite.listCheckpoints({ includeAuto: true });
+  expect(all.filter(({ health }) => health !== '')).toEqual([]);
+  for (const { id } of all.filter((one) => one.id !== 'Current')) {
+    const copy = await sprite.fork(`copy-${id}`, { checkpoint: id });
+    const known = hashes.get(id);
+    expect(known === undefined ? [...hashes.values()] : [known], id).toContain(await hashTree(copy));
+    await copy.delete();
+  }
+}
+
+describe('kill -9 of the server', () => {
+  it('in the middle of restores leaves the old disk or the new one, and every checkpoint whole', async () => {
+    const sprite = await client.createSprite('torn');
+    const hashes = new Map<string, string>();
+    for (const seed of ['one', 'two']) {
+      await growTree(sprite, seed);
+      hashes.set((await sprite.checkpoint()).id, await hashTree(sprite));
+    }
+    let present = 'v2';
+    // a restore takes some 300 ms: from before its first step to after its last
+    for (const delayMs of [1, 8, 20, 45, 90, 130, 180, 250, 400].map(
+      (ms) => ms * (0.7 + 0.6 * Math.random()),
+    )) {
+      const target = present === 'v1' ? 'v2' : 'v1';
+      const restored = sprite.restore(target).then(
+        () => true,
+        () => false,
+      );
+      await sleep(delayMs);
+      await server.kill9();
+      const isAcknowledged = await restored;
+      await server.restart();
+      const hash = await hashTree(sprite);
+      const allowed = isAcknowledged ? [target] : [present, target];
+      const found = allowed.find((id) => hashes.get(id) === hash);
+      expect(found, `${Math.round(delayMs)} ms into the restore of ${target}`).toBeDefined();
+      present = found ?? present;
+      expect(await unfinished()).toEqual([]);
+    }
+    await expectWhole(sprite, hashes);
+  }, 240_000);
+
+  it.each([3, 15, 40, 100])(
+    '%d ms into checkpoints and forks keeps those that were acknowledged',
+    async (delayMs) => {
+      const sprite = await client.createSprite('busy');
+      await growTree(sprite, 'one');
+      const hash = await hashTree(sprite);
+      const checkpoints: string[] = [];
+      const forks: string[] = [];
+      const work = Array.from({ length: 6 }, async (_, index) => {
+        checkpoints.push((await sprite.checkpoint()).id);
+        forks.push((await sprite.fork(`copy-${index}`)).name);
+      });
+      const settled = Promise.allSettled(work);
+      await sleep(delayMs);
+      await server.kill9();
+      await settled;
+      await server.restart();
+      expect(await hashTree(sprite)).toBe(hash);
+      const found = (await sprite.listCheckpoints()).map(({ id }) => id);
+      expect(found).toEqual(expect.arrayContaining(checkpoints));
+      const names = (await client.listAllSprites()).map(({ name }) => name);
+      expect(names).toEqual(expect.arrayContaining(forks));
+      for (const name of names) expect(await hashTree(client.sprite(name))).toBe(hash);
+      for (const id of checkpoints) {
+        await sprite.restore(id);
+        expect(await hashTree(sprite)).toBe(hash);
+      }
+      expect(await unfinished()).toEqual([]);
+      // numbers are not given twice
+      const number = Math.max(0, ...found.filter((id) => id !== 'Current').map((id) => Number(id.slice(1))));
+      expect(Number((await sprite.checkpoint()).id.slice(1))).toBeGreaterThan(number);
+    },
+    120_000,
+  );
+});
+
+describe('a checkpoint that cannot be used', () => {
+  let sprite: Sprite;
+  let hash: string;
+
+  beforeEach(async () => {
+    sprite = await client.createSprite('careful');
+    await growTree(sprite, 'one');
+    await sprite.checkpoint();
+    await growTree(sprite, 'two');
+    hash = await hashTree(sprite);
+  });
+
+  it.each([
+    ['cut off', 4096 * 300],
+    ['empty', 0],
+  ])(
+    'as its file is %s: the old disk is back, with the reason, and the next try can go well',
+    async (_, size) => {
+      await sprite.checkpoint();
+      await truncate(await checkpointFile(sprite, 'v1'), size);
+      const error = await failure(sprite.restore('v1'));
+      expect(error).toMatchObject({ errorCode: 'wake_failed' });
+      expect(error.message).toMatch(
+        /^v1 could not be restored \(.+\); sprite careful has its old disk back$/,
+      );
+      expect(await hashTree(sprite)).toBe(hash);
+      expect((await sprite.getCheckpoint('Current')).sourceId).toBe('v2');
+      await sprite.restore('v2');
+      expect(await hashTree(sprite)).toBe(hash);
+      // a fork of it is no trap either: it can be removed
+      const copy = await sprite.fork('copy', { checkpoint: 'v1' }).catch(() => undefined);
+      if (copy !== undefined) {
+        expect(await failure(copy.execFile('true'))).toMatchObject({ errorCode: 'wake_failed' });
+        await copy.delete();
+      }
+    },
+    120_000,
+  );
+
+  it('as its file is gone is marked at the next start, and the newest good one is named', async () => {
+    await sprite.checkpoint();
+    await unlink(await checkpointFile(sprite, 'v1'));
+    await failure(sprite.restore('v1'));
+    expect(await hashTree(sprite)).toBe(hash);
+    await server.stop();
+    await server.restart();
+    expect((await sprite.getCheckpoint('v1')).health).not.toBe('');
+    const error = await failure(sprite.restore('v1'));
+    expect(error).toMatchObject({ statusCode: 409, errorCode: 'checkpoint_damaged' });
+    expect(error.message).toContain('the newest good one is');
+    expect(await hashTree(sprite)).toBe(hash);
+  }, 120_000);
+
+  // The agent, its libraries and its first process are none of the image's, so these machines boot all the same.
+  it.each([
+    [
+      '/etc was a file',
+      'mv /etc /etc-aside && echo no > /etc',
+      'ls -d /etc-aside/passwd',
+      '/etc-aside/passwd\n',
+    ],
+    ['/usr is moved aside', 'exec mv /usr /usr-aside', '', 'no shell'],
+    ['/sbin dangles', 'rm -rf /sbin && ln -sn /nowhere /sbin', 'readlink /sbin', '/nowhere\n'],
+    [
+      'the disk is full',
+      'cat /dev/zero > /full; sync; cat /dev/zero > /fuller',
+      'head -c 1M /dev/zero > x || echo full',
+      'full\n',
+    ],
+    ['nobody may enter /', 'exec chmod 0 /', '', 'no shell'],
+  ])(
+    'is hard to make: a sprite comes up although %s, and can be restored',
+    async (title, script, probe, evidence) => {
+      if (title === 'the disk is full') await shrink();
+      await sprite.execFile('sudo', ['sh', '-c', script]).catch(() => undefined);
+      const broken = await sprite.checkpoint();
+      await sprite.restore('v1');
+      await sprite.restore(broken.id);
+      expect((await sprite.check()).status).toBe('ok');
+      expect(await sh(sprite, probe).catch(() => 'no shell')).toBe(evidence);
+      await sprite.restore('v1');
+      expect(await sh(sprite, 'head -1 /home/sprite/tree/a/file-1')).toBe('one 1\n');
+    },
+    120_000,
+  );
+
+  /** Leaves little free on the disk without writing as much. */
+  async function shrink(): Promise<void> {
+    await sprite.execFile('sudo', [
+      'sh',
+      '-c',
+      'fallocate -l $(($(df --output=avail -k / | tail -1) - 100000))K /ballast',
+    ]);
+  }
+});
