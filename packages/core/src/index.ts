@@ -16,6 +16,7 @@ export type * from './ports/disks.ts';
 export type * from './ports/driver.ts';
 export type * from './ports/images.ts';
 export type * from './ports/log.ts';
+export type * from './ports/mounted-disks.ts';
 export type * from './ports/network.ts';
 export type * from './ports/store.ts';
 export * from './settings.ts';

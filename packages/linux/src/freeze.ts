@@ -47,6 +47,23 @@ export async function withFrozenFileSystem<T>(
   throw new Error(`the file system at ${path} was thawed after ${maxFrozenMs} ms or by somebody else`);
 }
 
+/**
+ * Freezes the file system mounted at `path` until somebody thaws it: every write waits, from now on and not only once
+ * what is in memory has been written out. False when it was frozen before, or nothing is mounted there.
+ */
+export async function freezeFileSystem(path: string): Promise<boolean> {
+  await using directory = await openMountPoint(path);
+  if (directory === undefined) return false;
+  const { fd } = directory;
+  try {
+    await withQuickGracePeriods(() => ioctl(fd, fifreeze, 0));
+    return true;
+  } catch (error) {
+    if (hasCode(error, 'EBUSY')) return false;
+    throw error;
+  }
+}
+
 /** Thaws the file system mounted at `path`; false when it is not frozen or nothing is mounted there. */
 export async function thawFileSystem(path: string): Promise<boolean> {
   await using directory = await openMountPoint(path);

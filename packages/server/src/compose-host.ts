@@ -39,7 +39,8 @@ export async function openHost({ config, dataDir, log, signal, starting }: HostO
   stack.use(await lockDataDir(dataDir));
   const poolSizeBytes = config.poolGb === undefined ? undefined : config.poolGb * 1024 ** 3;
   const plainLog = { info: (message: string) => log.info({}, message) };
-  const disks = await openReflinkDisks({ dataDir, signal, poolSizeBytes, log: plainLog });
+  const reserveBytes = config.poolReserveMb === undefined ? undefined : config.poolReserveMb * 1024 ** 2;
+  const disks = await openReflinkDisks({ dataDir, signal, poolSizeBytes, reserveBytes, log: plainLog });
   const images = await openImages({ dataDir, imagesDir: config.imagesDir, signal, log: plainLog });
   const agent = await createAgentRuntime({
     dataDir,

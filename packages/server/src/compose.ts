@@ -18,6 +18,7 @@ import {
 } from '@sprites/core';
 import { openSqliteStore } from '@sprites/store/sqlite';
 import { DialAgents } from './agents/dial-agents.ts';
+import { openPoolGuard } from './compose-guard.ts';
 import { type Host, openHost } from './compose-host.ts';
 import type { Config } from './config/config.ts';
 import { createApp } from './http/app.ts';
@@ -74,6 +75,8 @@ export async function startServer(config: Config): Promise<RunningServer> {
     onWakeFailed: () => metrics.wakes.inc({ kind: 'cold', result: 'failed' }),
     onStop: (spriteId) => connections.close(spriteId, 1001, 'the sprite was stopped'),
   });
+  const guard = openPoolGuard(host, store, log);
+  stack.defer(() => guard.close());
   const repairs = await reconcile(deps, lifecycle);
   const gate: GateDeps = { store, driver: host.driver, lifecycle, connections, metrics, version };
   const url = { current: '' };

@@ -4,7 +4,7 @@ const gib = 1024 ** 3;
 export type Levels = {
   /** no new disks and checkpoints */
   readonly reserve: number;
-  /** beyond this much above `floor` nobody need be limited */
+  /** beyond this much above `floor` nobody need be limited; not beyond `reserve`, so who is refused space gets no more sprites */
   readonly window: number;
   /** programs can write nothing new; what is left is for data that was accepted already, and for metadata */
   readonly floor: number;
@@ -20,7 +20,7 @@ export type Levels = {
 export function levelsOf(reserve: number): Levels {
   return {
     reserve,
-    window: Math.min(reserve, gib),
+    window: Math.min(reserve / 2, gib),
     floor: reserve / 2,
     resume: (reserve * 7) / 16,
     pause: (reserve * 3) / 8,

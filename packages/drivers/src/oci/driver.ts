@@ -23,6 +23,7 @@ import { checkHost } from './host-check.ts';
 import { limitNamespace, raiseHostLimits } from './host-limits.ts';
 import { writeIdentity } from './identity-files.ts';
 import { isRunning, type MachineState, readBootId, readState, writeState } from './machine-state.ts';
+import { OciMountedDisks } from './mounted-disks.ts';
 import { DiskQuiescence } from './quiesce.ts';
 import { killStrayRuntimes, release } from './release.ts';
 import { mountRoot } from './root.ts';
@@ -83,6 +84,8 @@ type OpenOptions = OciDriverOptions & { readonly runtime: RuntimeName; readonly 
  */
 export class OciDriver implements Driver<Socket> {
   readonly isolation: Isolation;
+  /** for the guard of the pool the disks are on */
+  readonly mountedDisks: OciMountedDisks;
   readonly #options: OpenOptions;
   readonly #runDir: RunDir;
   readonly #cgroups: CgroupLayout;
@@ -102,6 +105,10 @@ export class OciDriver implements Driver<Socket> {
     const { runtime: name, flags, clock } = options;
     this.#runtime = new Runtime({ name, runDir, cgroups, clock, flags });
     this.#shared = new SharedMounts(runDir);
+    this.mountedDisks = new OciMountedDisks(runDir, {
+      isBusy: (spriteId) => this.#turns.has(spriteId),
+      run: (spriteId, work) => this.#inTurn(spriteId, work),
+    });
   }
 
   /** Makes and starts a trial container. Throws `not_supported` when the runtime cannot do it here or lacks what sprites need. */

@@ -1,7 +1,15 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile, readlink, rm, rmdir, unlink } from 'node:fs/promises';
 import type { Clock } from '@sprites/core';
-import { Cgroup, type CgroupLayout, hasCode, isAttached, thawFileSystem, unmount } from '@sprites/linux';
+import {
+  boundDirtyBytes,
+  Cgroup,
+  type CgroupLayout,
+  hasCode,
+  isAttached,
+  thawFileSystem,
+  unmount,
+} from '@sprites/linux';
 import { readState } from './machine-state.ts';
 import type { MachineDir, RunDir } from './run-dir.ts';
 import { settleAll } from './settle.ts';
@@ -23,6 +31,8 @@ export async function release({ cgroups, clock }: ReleaseDeps, machine: MachineD
   await thawFileSystem(machine.disk);
   await cgroup.kill();
   await cgroup.waitEmpty(AbortSignal.timeout(endTimeoutMs));
+  // unlike the limit of the file system this one stays with the loop device, whoever has it next
+  boundDirtyBytes(machine.disk, undefined);
   // the directory is made when the disk is attached
   const hasDisk = existsSync(machine.disk);
   await settleAll(

@@ -197,6 +197,14 @@ export const settings = {
     range: '2 to 1048576',
     schema: wholeNumber(2, 1_048_576),
   }),
+  poolReserveMb: defineSetting({
+    env: 'SPRITES_POOL_RESERVE_MB',
+    flag: 'pool-reserve-mb',
+    placeholder: 'MiB',
+    help: 'free space of the disk pool below which no sprite or checkpoint is made; programs may write half of it; default 1024 or 5 % of the pool, at most an eighth',
+    range: '64 to 16777216',
+    schema: wholeNumber(64, 16_777_216),
+  }),
   uidBase: defineSetting({
     env: 'SPRITES_UID_BASE',
     flag: 'uid-base',
