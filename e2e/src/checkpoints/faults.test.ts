@@ -113,6 +113,52 @@ describe('kill -9 of the server', () => {
   );
 });
 
+describe('what ends a restore from outside', () => {
+  it.each([5, 60, 150])(
+    'is the server’s orderly end after %d ms: old disk or new one',
+    async (delayMs) => {
+      const sprite = await client.createSprite('stopped');
+      await growTree(sprite, 'one');
+      const one = await hashTree(sprite);
+      await sprite.checkpoint();
+      await growTree(sprite, 'two');
+      const two = await hashTree(sprite);
+      const restored = sprite.restore('v1').then(
+        () => true,
+        () => false,
+      );
+      await sleep(delayMs);
+      await server.stop();
+      const isAcknowledged = await restored;
+      await server.restart();
+      expect(isAcknowledged ? [one] : [one, two]).toContain(await hashTree(sprite));
+      await sprite.restore('v1');
+      expect(await hashTree(sprite)).toBe(one);
+    },
+    120_000,
+  );
+
+  it.each([0, 60, 150])(
+    'is the deletion of the sprite after %d ms: it is gone and its name is free',
+    async (delayMs) => {
+      const sprite = await client.createSprite('deleted');
+      await growTree(sprite, 'one');
+      await sprite.checkpoint();
+      const restored = sprite.restore('v1').catch((error: unknown) => error);
+      await sleep(delayMs);
+      await sprite.delete();
+      await restored;
+      expect(await failure(client.getSprite('deleted'))).toMatchObject({ statusCode: 404 });
+      const again = await client.createSprite('deleted');
+      expect(await sh(again, 'ls')).toBe('');
+      await expect
+        .poll(() => readdir(path.join(server.dataDir, 'pool', 'disks')), { timeout: 20_000 })
+        .toEqual([`${again.id}.ext4`]);
+    },
+    120_000,
+  );
+});
+
 describe('a checkpoint that cannot be used', () => {
   let sprite: Sprite;
   let hash: string;
