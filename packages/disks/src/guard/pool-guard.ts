@@ -38,8 +38,9 @@ export class PoolGuard {
   readonly #frozen = new Set<string>();
   readonly #freezing = new Set<string>();
   #loop: Promise<void> | undefined;
-  /** true from the start: a server before this one may have left limits */
-  #isLimiting = true;
+  /** while what waits in memory is bounded; true from the start, as a server before this one may have left limits */
+  #isBounding = true;
+  #isSharing = false;
   #isWarned = false;
   #leastFree = Number.POSITIVE_INFINITY;
   #written: ReadonlyMap<string, number> = new Map();
@@ -63,9 +64,10 @@ export class PoolGuard {
     await this.#loop;
     await Promise.allSettled(this.#work);
     const disks = this.#options.mounted.list();
-    const space = await this.#options.space();
-    const levels = levelsOf(space.reserveBytes);
-    this.#share(disks, this.#spare(space, disks), this.#isLimiting ? levels : undefined);
+    const shares = shareSpace(this.#spare(await this.#options.space(), disks), disks);
+    for (const [index, disk] of disks.entries()) {
+      this.#options.mounted.limit(disk, { growBytes: shares[index] ?? 0, unwrittenBytes: undefined });
+    }
     if (this.#frozen.size > 0) {
       this.#options.log.error(
         { frozen: [...this.#frozen] },
@@ -79,23 +81,21 @@ export class PoolGuard {
     const rough = await this.#options.space();
     const levels = levelsOf(rough.reserveBytes);
     this.#warn(rough);
-    // The bytes in memory count twice at worst: then only the exact look below comes early.
+    // What waits in memory may overwrite shared blocks, and then takes space that no limit of a disk refuses. Some of it
+    // counts twice, as the pool knows of it: at worst what may wait is bounded early.
     const room = rough.freeBytes - this.#options.dirtyBytes() - levels.floor - levels.window;
-    if (room > 0 && !this.#isLimiting) return pauseFor(room, slowestMs);
+    if (room > 0 && !this.#isBounding) return pauseFor(room, slowestMs);
     // First the disks, then the pool: what is written in between counts for both.
     const disks = this.#options.mounted.list();
     const space = await this.#options.space();
     const spare = this.#spare(space, disks);
-    if (room > levels.window / 4 && spare > levels.window) {
-      this.#unlimit(disks, levels);
-      return pauseFor(room, slowestMs);
-    }
-    if (!this.#isLimiting)
-      this.#options.log.warn(facts(space), 'machines share what is left of the disk pool');
-    this.#isLimiting = true;
-    this.#share(disks, spare, levels);
+    this.#chooseSharing(space, spare, levels);
+    this.#isBounding = this.#isSharing || room <= levels.window / 4;
+    if (this.#isBounding) this.#limit(disks, spare, levels);
+    else for (const { spriteId } of disks) this.#options.mounted.unlimit(spriteId);
     const left = spare + levels.floor;
     this.#freezeOrThaw(disks, left, levels);
+    if (!this.#isBounding) return pauseFor(room, slowestMs);
     return left < levels.stop ? limitedMs : pauseFor(left - levels.stop, limitedMs);
   }
 
@@ -119,20 +119,21 @@ export class PoolGuard {
     return freeBytes - pending - levelsOf(reserveBytes).floor;
   }
 
-  /** With levels what waits in memory is bounded too: overwritten blocks take space of the pool that no limit refuses. */
-  #share(disks: readonly MountedDisk[], spare: number, levels: Levels | undefined): void {
-    const shares = shareSpace(spare, disks);
-    const unwrittenBytes =
-      levels && Math.max(leastUnwrittenBytes, Math.floor(levels.reserve / 16 / disks.length));
+  #chooseSharing(space: GuardedSpace, spare: number, { window }: Levels): void {
+    const wasSharing = this.#isSharing;
+    this.#isSharing = spare <= (wasSharing ? window * 1.25 : window);
+    if (this.#isSharing === wasSharing) return;
+    const { log } = this.#options;
+    if (this.#isSharing) log.warn(facts(space), 'machines share what is left of the disk pool');
+    else log.info(facts(space), 'machines may use the disk pool freely');
+  }
+
+  #limit(disks: readonly MountedDisk[], spare: number, levels: Levels): void {
+    const unwrittenBytes = Math.max(leastUnwrittenBytes, Math.floor(levels.reserve / 16 / disks.length));
+    const shares = shareSpace(this.#isSharing ? spare : Number.POSITIVE_INFINITY, disks);
     for (const [index, disk] of disks.entries()) {
       this.#options.mounted.limit(disk, { growBytes: shares[index] ?? 0, unwrittenBytes });
     }
-  }
-
-  #unlimit(disks: readonly MountedDisk[], levels: Levels): void {
-    for (const { spriteId } of disks) this.#options.mounted.unlimit(spriteId);
-    this.#isLimiting = false;
-    this.#freezeOrThaw(disks, levels.floor, levels);
   }
 
   #freezeOrThaw(disks: readonly MountedDisk[], left: number, levels: Levels): void {
