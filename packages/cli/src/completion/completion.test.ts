@@ -1,6 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Cli } from '../cli.ts';
 import { readEnvironment } from '../config/environment.ts';
 import { createProgram } from '../program.ts';
@@ -74,7 +76,12 @@ describe('completion scripts', () => {
 
   for (const [shell, program, args] of checks) {
     it.skipIf(!existsSync(program))(`are correct ${shell} (needs ${program})`, () => {
-      execFileSync(program, args, { input: completionScripts[shell] });
+      // fish reads no script from the socket that Node would give it as input
+      const directory = mkdtempSync(join(tmpdir(), 'sprite-completion-'));
+      onTestFinished(() => rmSync(directory, { recursive: true }));
+      const file = join(directory, shell);
+      writeFileSync(file, completionScripts[shell]);
+      execFileSync(program, [...args, file]);
     });
   }
 
