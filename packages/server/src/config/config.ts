@@ -39,15 +39,12 @@ export function readConfig({ flags, env }: ConfigSources): Config {
 }
 
 /** Variables of ours that other programs of the project read. */
-const foreignVariables = new Set(['SPRITES_API_URL', 'SPRITES_TEST_TOKEN']);
+const foreignVariables = /^SPRITES_(API_URL$|TEST_|E2E_)/;
 
 function unknownVariables(env: ConfigSources['env']): string[] {
   const known = new Set(Object.values<Setting>(settings).map((setting) => setting.env));
   return Object.keys(env)
-    .filter(
-      (name) =>
-        name.startsWith('SPRITES_') && !name.startsWith('SPRITES_E2E_') && !foreignVariables.has(name),
-    )
+    .filter((name) => name.startsWith('SPRITES_') && !foreignVariables.test(name))
     .filter((name) => !known.has(name))
     .map((name) => `${name} is not a setting of this server; see sprites-server --help`);
 }
