@@ -12,8 +12,6 @@ export type Ext4Growth = {
   readonly pendingBytes: number;
   /** everything written since the mount */
   readonly writtenBytes: number;
-  /** errors the file system has ever found */
-  readonly errors: number;
 };
 
 const blockBytes = 4096;
@@ -35,7 +33,6 @@ export function readExt4Growth(path: string): Ext4Growth | undefined {
       growBytes: bavail * bsize,
       pendingBytes: number('delayed_allocation_blocks') * bsize,
       writtenBytes: number('session_write_kbytes') * 1024,
-      errors: number('errors_count'),
     };
   } catch (error) {
     // unmounted just now, or another kind of file system

@@ -79,9 +79,9 @@ describe('PoolGuard', () => {
   it('looks more often the less is left', async () => {
     const { guard, pool } = fixture();
     await guard.look();
-    pool.freeBytes = 2 * gib;
+    pool.freeBytes = 5 * gib;
     expect(await guard.look()).toBe(512);
-    pool.freeBytes = gib + 100 * mib;
+    pool.freeBytes = gib + 400 * mib;
     expect(await guard.look()).toBe(50);
     pool.freeBytes = 10 * mib;
     expect(await guard.look()).toBe(250);

@@ -18,8 +18,10 @@ export type PoolGuardOptions = {
   readonly log: Log;
 };
 
-/** bytes a millisecond that must be expected of all writers together */
-const writeSpeed = 2 * 1024 ** 2;
+/** bytes a millisecond that programs may write to memory, with a margin of two */
+const memorySpeed = 8 * 1024 ** 2;
+/** bytes a millisecond that reach a disk, with a margin of two */
+const diskSpeed = 2 * 1024 ** 2;
 const fastestMs = 20;
 const slowestMs = 1000;
 /** pause while disks are limited, so that returning space is soon shared */
@@ -42,7 +44,7 @@ export class PoolGuard {
   #isBounding = true;
   #isSharing = false;
   #isWarned = false;
-  #leastFree = Number.POSITIVE_INFINITY;
+  #leastLeft = Number.POSITIVE_INFINITY;
   #written: ReadonlyMap<string, number> = new Map();
 
   constructor(options: PoolGuardOptions) {
@@ -84,7 +86,7 @@ export class PoolGuard {
     // What waits in memory may overwrite shared blocks, and then takes space that no limit of a disk refuses. Some of it
     // counts twice, as the pool knows of it: at worst what may wait is bounded early.
     const room = rough.freeBytes - this.#options.dirtyBytes() - levels.floor - levels.window;
-    if (room > 0 && !this.#isBounding) return pauseFor(room, slowestMs);
+    if (room > 0 && !this.#isBounding) return pauseFor(room / memorySpeed, slowestMs);
     // First the disks, then the pool: what is written in between counts for both.
     const disks = this.#options.mounted.list();
     const space = await this.#options.space();
@@ -95,8 +97,8 @@ export class PoolGuard {
     else for (const { spriteId } of disks) this.#options.mounted.unlimit(spriteId);
     const left = spare + levels.floor;
     this.#freezeOrThaw(disks, left, levels);
-    if (!this.#isBounding) return pauseFor(room, slowestMs);
-    return left < levels.stop ? limitedMs : pauseFor(left - levels.stop, limitedMs);
+    if (!this.#isBounding) return pauseFor(room / memorySpeed, slowestMs);
+    return left < levels.stop ? limitedMs : pauseFor((left - levels.stop) / diskSpeed, limitedMs);
   }
 
   async #run(): Promise<void> {
@@ -138,15 +140,14 @@ export class PoolGuard {
 
   #freezeOrThaw(disks: readonly MountedDisk[], left: number, levels: Levels): void {
     const busiest = this.#findBusiest(disks);
-    const isFalling = left < this.#leastFree;
-    if (left >= levels.resume) {
-      this.#leastFree = Number.POSITIVE_INFINITY;
-      this.#thawAll();
-    } else {
-      this.#leastFree = Math.min(left, this.#leastFree);
-      // again for those frozen already: a machine may have been started, or a disk thawed by others
-      if (left < levels.stop) for (const { spriteId } of disks) this.#freeze(spriteId, left);
-      else if (left < levels.pause && isFalling && busiest !== undefined) this.#freeze(busiest, left);
+    const isFalling = left < this.#leastLeft;
+    this.#leastLeft = left >= levels.resume ? Number.POSITIVE_INFINITY : Math.min(left, this.#leastLeft);
+    if (left >= levels.resume) this.#thawAll();
+    else if (left < levels.stop) for (const { spriteId } of disks) this.#freeze(spriteId, left);
+    else {
+      if (left < levels.pause && isFalling && busiest !== undefined) this.#freeze(busiest, left);
+      // again: a repair may have thawed the disk, or the machine been started anew
+      for (const spriteId of this.#frozen) this.#freeze(spriteId, left);
     }
   }
 
@@ -219,7 +220,6 @@ function facts({ freeBytes, reserveBytes }: GuardedSpace): object {
   return { free: formatBytes(freeBytes), reserve: formatBytes(reserveBytes) };
 }
 
-/** Half the time in which the bytes could be written, within bounds. */
-function pauseFor(bytes: number, mostMs: number): number {
-  return Math.max(fastestMs, Math.min(mostMs, bytes / writeSpeed));
+function pauseFor(ms: number, mostMs: number): number {
+  return Math.max(fastestMs, Math.min(mostMs, ms));
 }
