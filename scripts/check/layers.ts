@@ -28,7 +28,7 @@ const portable = new Set(['@sprites/contract', '@sprites/core']);
 
 /** Packages of implementations, which only the places that put the server together may name. */
 const implementations = new Set(['@sprites/store', '@sprites/disks', '@sprites/drivers', '@sprites/network']);
-const composers = /^packages\/server\/src\/(compose|compose-host|main|commands\/[a-z]+)\.ts$/;
+const composers = /^packages\/server\/src\/(compose|compose-host|compose-guard|main|commands\/[a-z]+)\.ts$/;
 
 type Import = { readonly file: string; readonly from: Workspace; readonly specifier: string };
 

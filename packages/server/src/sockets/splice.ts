@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { closeFrame, FrameBoundary } from './frame-boundary.ts';
+import { countPassed } from './young-garbage.ts';
 
 /** Two streams joined: what comes from one goes to the other, with back-pressure, until either ends. */
 export type Splice = {
@@ -23,11 +24,13 @@ export function splice(client: Duplex, agent: Duplex, first: Buffer): Splice {
 
   const pass = (chunk: Buffer): void => {
     boundary.push(chunk);
+    countPassed(chunk.length);
     if (!client.write(chunk)) agent.pause();
   };
   agent.on('data', pass);
   if (first.length > 0) pass(first);
   client.on('data', (chunk: Buffer) => {
+    countPassed(chunk.length);
     if (!agent.write(chunk)) client.pause();
   });
   client.on('drain', () => agent.resume());
