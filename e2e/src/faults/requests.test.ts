@@ -13,6 +13,21 @@ describe('a bad request', () => {
   });
 
   it.each([
+    ['DELETE', '/v1/sprites'],
+    ['POST', '/v1/sprites/some'],
+    ['PUT', '/v1/sprites/some/exec'],
+    ['POST', '/healthz'],
+  ])('%s %s is 405 and says what the path answers', async (method, path) => {
+    const answer = await call(server, method, path);
+    expect(answer).toMatchObject({ status: 405, code: 'method_not_allowed' });
+    expect(answer.message).toContain('GET');
+  });
+
+  it('for a path that is none is 404', async () => {
+    expect(await call(server, 'GET', '/v2/sprites')).toMatchObject({ status: 404, code: 'not_found' });
+  });
+
+  it.each([
     ['no token', ''],
     ['a token that was never issued', 'personal/org_x/tok_x/0123456789abcdef'],
     ['a token that is garbage', '%00/../x'],

@@ -1,10 +1,11 @@
 import type { HttpBindings } from '@hono/node-server';
-import { type Endpoint, parseInput, renderError, SpriteError } from '@sprites/contract';
+import { type Endpoint, endpoints, parseInput, renderError, SpriteError } from '@sprites/contract';
 import type { OrgRecord, Store } from '@sprites/core';
 import { type Context, Hono } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { z } from 'zod';
 import { authenticateHeader } from './authenticate.ts';
+import { matchPath, parseTarget } from './path.ts';
 import { readJson } from './read-json.ts';
 import { contextOf } from './request-context.ts';
 
@@ -28,8 +29,16 @@ export type OrgCall<E extends Endpoint> = Call<E> & { readonly org: OrgRecord };
 export function createApp(): App {
   const app: App = new Hono();
   app.notFound((context) => {
-    const { method, path } = context.req;
-    throw new SpriteError('not_found', `no endpoint ${method} ${path.slice(0, 200)}; see /openapi.json`);
+    const { method } = context.req;
+    const path = (context.env.incoming.url ?? '/').split('?', 1)[0] ?? '/';
+    const allowed = methodsOf(path);
+    // a path with dots matches here but not in the router, which takes the dots away
+    if (allowed.length === 0 || allowed.some((one) => one === method)) {
+      throw new SpriteError('not_found', `no endpoint ${method} ${path.slice(0, 200)}; see /openapi.json`);
+    }
+    const list = allowed.join(', ');
+    context.env.outgoing.setHeader('allow', list);
+    throw new SpriteError('method_not_allowed', `${path.slice(0, 200)} answers ${list}, not ${method}`);
   });
   app.onError((error, context) => {
     context.env.incoming.resume();
@@ -39,6 +48,15 @@ export function createApp(): App {
     return context.json(body, status as ContentfulStatusCode);
   });
   return app;
+}
+
+/** Methods that endpoints of this path have. */
+function methodsOf(path: string): readonly string[] {
+  const { segments } = parseTarget(path);
+  const matching = Object.values<Endpoint>(endpoints).filter((endpoint) =>
+    matchPath(endpoint.path, segments),
+  );
+  return [...new Set(matching.map((endpoint) => endpoint.method))];
 }
 
 /** Registers the handler of an endpoint that asks for a token. */
