@@ -27,5 +27,5 @@ if [ "$major" -lt 20 ]; then
 fi
 
 echo "bootstrap: installing the npm packages of package-lock.json into node_modules, among them Node 26, which runs everything else (about a minute the first time)"
-npm ci --no-audit --no-fund
+npm ci --no-audit --no-fund --loglevel=error
 touch "$stamp"

@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { runProgram, runScript } from './program.ts';
+import { promisify } from 'node:util';
+import { runScript } from './program.ts';
 import { listSources, root } from './tree.ts';
 import { readWorkspaces, type Workspace } from './workspaces.ts';
 
@@ -67,10 +69,16 @@ function closure(name: string, all: ReadonlyMap<string, Workspace>, seen = new S
   return seen;
 }
 
+/** Runs a program quietly; what it said is in the error when it fails. */
 async function run(command: string, args: readonly string[], cwd: string): Promise<void> {
-  const code = await runProgram(command, args, { cwd });
-  if (code === 0) return;
-  throw new Error(`building in ${path.relative(root, cwd) || '.'} failed with exit code ${code}`);
+  try {
+    await promisify(execFile)(command, args, { cwd, maxBuffer: 16 * 1024 * 1024 });
+  } catch (error) {
+    const { stdout = '', stderr = '' } = error as { readonly stdout?: string; readonly stderr?: string };
+    throw new Error(`building in ${path.relative(root, cwd) || '.'} failed:\n${stdout}${stderr}`, {
+      cause: error,
+    });
+  }
 }
 
 if (import.meta.main) await runScript(process.argv.includes('--locked') ? buildStale : build);

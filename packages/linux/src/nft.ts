@@ -96,6 +96,8 @@ export class Nft {
   #start(): ChildProcessWithoutNullStreams {
     const child = spawn('nft', ['-i'], {
       stdio: 'pipe',
+      // in a session of its own, or the Ctrl-C meant for the server would end it first
+      detached: true,
       env: { ...process.env, TERM: 'dumb', HOME: '/nonexistent' },
     });
     const gone = (cause?: unknown): void => {
@@ -138,7 +140,8 @@ export async function watchNftTable(
 ): Promise<() => void> {
   // Unlike `nft -i`, a monitor does not notice that its reader is gone, so the kernel ends it with this process.
   const argv = ['--pdeathsig', 'KILL', 'nft', 'monitor', 'destroy', 'tables'];
-  const child = spawn('setpriv', argv, { stdio: ['ignore', 'pipe', 'ignore'] });
+  // in a session of its own, or the Ctrl-C meant for the server would end it first
+  const child = spawn('setpriv', argv, { stdio: ['ignore', 'pipe', 'ignore'], detached: true });
   await once(child, 'spawn');
   child.on('close', onEnd);
   createInterface(child.stdout).on('line', (line) => {
