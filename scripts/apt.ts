@@ -30,6 +30,8 @@ export const serverPackages: readonly HostPackage[] = [
     proof: '/usr/share/keyrings/debian-archive-keyring.gpg',
     purpose: 'checks the packages of base images',
   },
+  { name: 'zstd', proof: 'zstd', purpose: 'unpacks images to import' },
+  { name: 'xz-utils', proof: 'xz', purpose: 'unpacks images to import' },
   { name: 'util-linux', proof: 'losetup', purpose: 'mounts and loop devices' },
   {
     name: 'ca-certificates',
@@ -50,6 +52,8 @@ export const testPackages: readonly HostPackage[] = [
   },
   { name: 'zsh', proof: 'zsh', purpose: 'checks the completion script for it' },
   { name: 'fish', proof: 'fish', purpose: 'checks the completion script for it' },
+  { name: 'curl', proof: 'curl', purpose: 'what sprite api calls' },
+  { name: 'procps', proof: 'pgrep', purpose: 'finds what tests left running' },
   { name: 'tmux', proof: 'tmux', purpose: 'a terminal to drive the command line in' },
   { name: 'git', proof: '/usr/lib/git-core/git-http-backend', purpose: 'a server that sprites clone from' },
   { name: 'python3-pip', proof: 'pip3', purpose: 'tells where this host gets Python packages' },
