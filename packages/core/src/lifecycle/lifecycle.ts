@@ -166,27 +166,33 @@ export class Lifecycle {
     }
     const spec = await createMachineSpec(this.#deps, sprite);
     const limit = AbortSignal.any([AbortSignal.timeout(settings.wakeTimeoutMs), this.#closing.signal]);
+    let record: SpriteRecord | undefined;
     try {
       await driver.start(spec, (target) => network.plug(spec.slot, target), limit);
       await agents.health(id, limit);
+      record = await this.#noteStart(id, spec.incarnation, startedAt);
     } catch (error) {
       await this.#release(sprite);
       this.#observers.onWakeFailed();
       throw this.#wakeError(sprite, limit, error);
     }
-    const now = new Date(clock.now()).toISOString();
-    const record = await this.#update(id, {
-      status: 'running',
-      incarnation: spec.incarnation,
-      lastStartedAt: new Date(startedAt).toISOString(),
-      lastRunningAt: now,
-      lastActiveAt: now,
-    });
     this.#running.add(id);
     this.#watch(record ?? sprite);
     const wake: Wake = { kind: 'cold', tookMs: clock.now() - startedAt };
     this.#observers.onWake(wake);
     return wake;
+  }
+
+  #noteStart(id: string, incarnation: number, startedAtMs: number): Promise<SpriteRecord | undefined> {
+    const now = new Date(this.#deps.clock.now()).toISOString();
+    const lastStartedAt = new Date(startedAtMs).toISOString();
+    return this.#update(id, {
+      status: 'running',
+      incarnation,
+      lastStartedAt,
+      lastRunningAt: now,
+      lastActiveAt: now,
+    });
   }
 
   #wakeError(sprite: SpriteRecord, limit: AbortSignal, cause: unknown): SpriteError {

@@ -62,6 +62,17 @@ describe('waking', () => {
     expect(await test.deps.driver.list()).toEqual([]);
   });
 
+  it('leaves no machine that nobody knows of when the store fails behind its start', async () => {
+    const test = await fixture();
+    const sprite = await create(test);
+    vi.spyOn(test.deps.store, 'updateSprite').mockRejectedValueOnce(new Error('the database is locked'));
+    await expect(test.deps.lifecycle.wake(sprite, test.signal)).rejects.toMatchObject({
+      code: 'wake_failed',
+    });
+    expect(await test.deps.driver.list()).toEqual([]);
+    expect((await test.deps.lifecycle.wake(sprite, test.signal)).kind).toBe('cold');
+  });
+
   it('goes on for the others when one caller gives up', async () => {
     const test = await fixture();
     const sprite = await create(test);
