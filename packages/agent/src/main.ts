@@ -1,5 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { type AgentConfig, MachineFile, parseConfig } from './config.ts';
+import { createControlResource, createExecResource } from './http/exec.ts';
+import { createHealthResource } from './http/health.ts';
+import type { Resource } from './http/resource.ts';
 import { createAgentServer } from './http/server.ts';
 import { findOwnUser, findUser } from './kernel/user.ts';
 import { SessionTable } from './sessions/session-table.ts';
@@ -21,7 +24,14 @@ function start(config: AgentConfig): void {
     findUser: () => findUser(config.user) ?? findOwnUser(),
     readEnvironment: () => machine.read().environment,
   });
-  createAgentServer({ sessions, machine }).listen(config.listen, () => console.error('agent ready'));
+  const resources: Record<string, Resource> = {
+    exec: createExecResource(sessions, machine),
+    control: createControlResource(sessions, machine),
+    health: createHealthResource(sessions, machine),
+  };
+  createAgentServer({ resources, machine, origin: 'host' }).listen(config.listen, () =>
+    console.error('agent ready'),
+  );
 }
 
 /** Output files are unlinked as soon as they are open, so there is nothing of an earlier agent to clean up. */

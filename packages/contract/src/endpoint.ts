@@ -27,6 +27,10 @@ export type Endpoint = {
   readonly errors: readonly ErrorCode[];
   /** false when no token is asked for */
   readonly authenticated: boolean;
+  /** set when the agent in the sprite answers; `session` is about a session, which a sleeping sprite does not have */
+  readonly agent?: 'wakes' | 'session';
+  /** true when programs in the sprite may ask for it on the in-sprite socket, without `/sprites/{name}` */
+  readonly inside?: true;
 };
 
 /** Declares an endpoint and keeps its exact type. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Answer, Endpoint } from './endpoint.ts';
-import { endpoints } from './endpoints.ts';
+import { endpoints } from './endpoints/index.ts';
 import { type ErrorCode, errorTable } from './errors.ts';
 import { ErrorAnswer } from './sprite.ts';
 

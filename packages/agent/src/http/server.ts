@@ -1,24 +1,24 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { SpriteError } from '@sprites/contract/errors';
-import { type ExecFields, parseExecRequest } from '@sprites/contract/exec';
 import type { MachineFile } from '../config.ts';
-import type { SessionTable } from '../sessions/session-table.ts';
-import { ControlSocket } from '../sockets/control-socket.ts';
-import { serveExecSocket } from '../sockets/exec-socket.ts';
 import { acceptHandshake, checkHandshake } from '../sockets/handshake.ts';
-import { endWithJson, refuseUpgrade, type SpriteHeaders, sendError, sendJson } from './answer.ts';
-import { serveHttpExec } from './http-exec.ts';
-import { serveKill } from './kill.ts';
+import { endWithJson, refuseUpgrade, type SpriteHeaders, sendError } from './answer.ts';
+import { notFound, type Origin, type Resource } from './resource.ts';
 
 /** Command line, environment and a macaroon travel in the request line and headers. */
 const largestHeaderBytes = 4 * 1024 * 1024;
-const goControlClient = 'sprites-go-sdk/1.0';
 
-export type AgentParts = { readonly sessions: SessionTable; readonly machine: MachineFile };
+export type AgentServerOptions = {
+  /** what is under `/v1/<name>` */
+  readonly resources: Readonly<Record<string, Resource>>;
+  readonly machine: MachineFile;
+  /** who is on the other side of this server's connections */
+  readonly origin: Origin;
+};
 
 /** Makes the agent's HTTP server: the sprite's API without the part that names the sprite. */
-export function createAgentServer(parts: AgentParts): Server {
+export function createAgentServer(options: AgentServerOptions): Server {
   const server = createServer({
     maxHeaderSize: largestHeaderBytes,
     // A command's input may come for hours.
@@ -26,118 +26,63 @@ export function createAgentServer(parts: AgentParts): Server {
     keepAliveTimeout: 60_000,
   });
   server.on('request', (request, response) => {
-    setHeaders(response, toHeaders(parts));
-    answer(parts, request, response).catch((error: unknown) => sendError(response, report(error)));
+    setHeaders(response, toHeaders(options));
+    answer(options, request, response).catch((error: unknown) => sendError(response, report(error)));
   });
-  server.on('upgrade', (request, socket, head) => upgrade(parts, request, { socket, head }));
+  server.on('upgrade', (request, socket, head) => upgrade(options, request, { socket, head }));
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuseMalformed(error, socket));
   return server;
 }
 
-async function answer(parts: AgentParts, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { path, query } = parseTarget(request);
-  const { sessions } = parts;
-  const [resource, id, action] = path;
-  const method = request.method === 'HEAD' ? 'GET' : request.method;
-  if (path.length === 1 && resource === 'health' && method === 'GET') {
-    return sendJson(response, 200, describeHealth(parts));
-  }
-  if (path.length === 1 && resource === 'control') throw upgradeRequired(path);
-  if (resource !== 'exec' || path.length > 3) throw notFound(path);
-  if (id === undefined) {
-    serveExec(parts, { request, response, query, method });
-    return;
-  }
-  if (action === undefined) {
-    sessions.get(id);
-    throw upgradeRequired(path);
-  }
-  if (action !== 'kill') throw notFound(path);
-  if (method !== 'POST') throw notAllowed(request, path);
-  return await serveKill(request, response, { id, query, sessions });
-}
-
-type Exec = {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly query: URLSearchParams;
-  readonly method: string | undefined;
-};
-
-function serveExec({ sessions }: AgentParts, { request, response, query, method }: Exec): void {
-  if (method === 'POST') {
-    serveHttpExec(request, response, query, sessions);
-    return;
-  }
-  if (method !== 'GET') throw notAllowed(request, ['exec']);
-  const list = sessions.list().map((session) => session.toEntry());
-  sendJson(response, 200, { sessions: list, count: list.length });
+async function answer(
+  { resources, origin }: AgentServerOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { resource, path, query } = parseTarget(request, resources);
+  const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET');
+  await resource.answer({ request, response, method, path, query, origin });
 }
 
 function upgrade(
-  parts: AgentParts,
+  options: AgentServerOptions,
   request: IncomingMessage,
   from: { readonly socket: Duplex; readonly head: Buffer },
 ): void {
   const { socket, head } = from;
-  const headers = toHeaders(parts);
+  const headers = toHeaders(options);
   socket.on('error', () => socket.destroy());
   try {
     checkHandshake(request);
     if (head.length > 0) socket.unshift(head);
     const accept = (): void =>
       acceptHandshake(request, socket, { ...headers, 'X-Sprite-Capabilities': 'signal' });
-    serveUpgrade(parts, { request, socket, accept });
+    const { name, resource, path, query } = parseTarget(request, options.resources);
+    if (resource.upgrade === undefined) throw notFound(name, path);
+    resource.upgrade({ request, socket, path, query, accept, origin: options.origin });
   } catch (error) {
     refuseUpgrade(socket, report(error), headers);
   }
 }
 
-type Upgrade = { readonly request: IncomingMessage; readonly socket: Duplex; readonly accept: () => void };
-
-function serveUpgrade({ sessions, machine }: AgentParts, { request, socket, accept }: Upgrade): void {
-  const { path, query } = parseTarget(request);
-  const { controlForGo, ttyExitCloseCode } = machine.read();
-  if (path.length === 1 && path[0] === 'control') {
-    if (!controlForGo && request.headers['user-agent'] === goControlClient) throw notFound(path);
-    accept();
-    serveControl(socket, query, sessions);
-    return;
-  }
-  if (path[0] !== 'exec' || path.length > 2) throw notFound(path);
-  serveExecSocket(socket, { sessions, request: parseExecRequest(query, path[1]), ttyExitCloseCode, accept });
-}
-
-function serveControl(socket: Duplex, query: ExecFields, sessions: SessionTable): void {
-  const control = new ControlSocket(socket, sessions);
-  const [op] = query.getAll('op');
-  if (op !== undefined) control.begin(op, query);
-}
-
-/** What the server asks to learn whether the agent is up, and whether the sprite is busy. */
-function describeHealth({ sessions, machine }: AgentParts): object {
-  const { version, incarnation } = machine.read();
-  return {
-    status: 'ok',
-    version,
-    incarnation,
-    pid: process.pid,
-    sessions: sessions.list().length,
-    idle_ms: Date.now() - sessions.lastActivityMs(),
-  };
-}
-
-/** Splits the path first and decodes its parts afterwards, so that `%2F` stays inside its part. */
-function parseTarget(request: IncomingMessage): {
+type Target = {
+  readonly name: string;
+  readonly resource: Resource;
   readonly path: readonly string[];
   readonly query: URLSearchParams;
-} {
+};
+
+/** Splits the path first and decodes its parts afterwards, so that `%2F` stays inside its part. */
+function parseTarget(request: IncomingMessage, resources: Readonly<Record<string, Resource>>): Target {
   const target = request.url ?? '/';
   const at = target.indexOf('?');
-  const path = (at < 0 ? target : target.slice(0, at)).split('/');
-  if (path[0] !== '' || path[1] !== 'v1') throw notFound(path.slice(1));
+  const [root, version, name = '', ...path] = (at < 0 ? target : target.slice(0, at)).split('/');
+  const resource = Object.hasOwn(resources, name) ? resources[name] : undefined;
+  if (root !== '' || version !== 'v1' || resource === undefined) throw notFound(name, path);
   return {
-    path: path.slice(2).map(decode),
+    name,
+    resource,
+    path: path.map(decode),
     query: new URLSearchParams(at < 0 ? '' : target.slice(at + 1)),
   };
 }
@@ -150,7 +95,7 @@ function decode(part: string): string {
   }
 }
 
-function toHeaders({ machine }: AgentParts): SpriteHeaders {
+function toHeaders({ machine }: AgentServerOptions): SpriteHeaders {
   return { 'Sprite-Version': machine.read().version };
 }
 
@@ -171,16 +116,4 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex): void {
 function report(error: unknown): unknown {
   if (!(error instanceof SpriteError)) console.error('request failed:', error);
   return error;
-}
-
-function notFound(path: readonly string[]): SpriteError {
-  return new SpriteError('not_found', `no endpoint /v1/${path.join('/').slice(0, 80)}`);
-}
-
-function notAllowed(request: IncomingMessage, path: readonly string[]): SpriteError {
-  return new SpriteError('method_not_allowed', `${request.method} is not allowed on /v1/${path[0]}`);
-}
-
-function upgradeRequired(path: readonly string[]): SpriteError {
-  return new SpriteError('upgrade_required', `/v1/${path[0]} answers websocket upgrades only`);
 }

@@ -26,11 +26,7 @@ export async function forward(
     response.writeHead(200, { 'content-type': 'application/json' }).end();
     return;
   }
-  if (route.route === 'attach') {
-    throw new SpriteError('upgrade_required', 'attaching to a session takes a WebSocket upgrade');
-  }
-  if (route.route === 'control')
-    throw new SpriteError('upgrade_required', 'control takes a WebSocket upgrade');
+  if (!route.isPlain) throw new SpriteError('upgrade_required', `${route.route} takes a WebSocket upgrade`);
   if (route.route === 'exec' && !deps.lifecycle.isRunning(sprite.id)) {
     response.writeHead(200, { 'content-type': 'application/json' }).end('{"sessions":[],"count":0}');
     return;

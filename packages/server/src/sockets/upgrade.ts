@@ -114,8 +114,6 @@ function upgradeRoute(request: IncomingMessage): AgentRoute {
     throw new SpriteError('invalid_request', `upgrade to ${request.headers.upgrade} is not supported`);
   }
   const route = findAgentRoute(request.method ?? 'GET', parseTarget(request.url ?? '/'));
-  const answers = route?.route === 'exec' || route?.route === 'attach' || route?.route === 'control';
-  if (route === undefined || !answers)
-    throw new SpriteError('not_found', 'no WebSocket endpoint has this path');
+  if (route?.isSocket !== true) throw new SpriteError('not_found', 'no WebSocket endpoint has this path');
   return route;
 }

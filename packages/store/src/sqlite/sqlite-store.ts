@@ -11,9 +11,10 @@ import type {
 } from '@sprites/core';
 import { Kysely, SqliteDialect } from 'kysely';
 import { Migrator } from 'kysely/migration';
+import { migrations } from './migrations/index.ts';
 import { openDatabase } from './node-sqlite.ts';
 import { fromPatch, fromToken, toCheckpoint, toOrg, toSprite, toToken } from './rows.ts';
-import { migrations, type Tables } from './schema.ts';
+import type { Tables } from './schema.ts';
 
 /** Opens the store in a SQLite file, made or migrated when needed. Close it before opening the file elsewhere. */
 export async function openSqliteStore(file: string): Promise<Store> {

@@ -1,0 +1,17 @@
+import type { Endpoint } from '../endpoint.ts';
+import { checkpointsEndpoints } from './checkpoints.ts';
+import { execEndpoints } from './exec.ts';
+import { organizationEndpoints } from './organization.ts';
+import { serverEndpoints } from './server.ts';
+import { spritesEndpoints } from './sprites.ts';
+
+/** Every endpoint of the public API. Section numbers in the comments are those of the wire specification. */
+export const endpoints = {
+  ...spritesEndpoints,
+  ...execEndpoints,
+  ...checkpointsEndpoints,
+  ...organizationEndpoints,
+  ...serverEndpoints,
+} as const satisfies Record<string, Endpoint>;
+
+export type EndpointId = keyof typeof endpoints;
