@@ -3,6 +3,7 @@ export * from './duration.ts';
 export * from './endpoint.ts';
 export * from './endpoints/index.ts';
 export * from './errors.ts';
+export * from './event.ts';
 export * from './exec/index.ts';
 export * from './ids.ts';
 export * from './names.ts';

@@ -6,6 +6,7 @@ export * from './checkpoints/list.ts';
 export * from './checkpoints/operations.ts';
 export * from './checkpoints/remove.ts';
 export * from './checkpoints/restore.ts';
+export * from './events/events.ts';
 export * from './lifecycle/lifecycle.ts';
 export * from './lifecycle/reconcile.ts';
 export * from './orgs/bootstrap.ts';

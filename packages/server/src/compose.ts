@@ -6,6 +6,7 @@ import { SpriteError } from '@sprites/contract';
 import {
   Changes,
   type CheckpointDeps,
+  Events,
   ensureOrg,
   installToken,
   Lifecycle,
@@ -27,6 +28,7 @@ import { parseTarget } from './http/path.ts';
 import { createLog, type Logger } from './log.ts';
 import { Metrics } from './metrics.ts';
 import { routeCheckpoints } from './routes/checkpoints.ts';
+import { routeEvents } from './routes/events.ts';
 import { routeOrganization } from './routes/organization.ts';
 import { routeServer } from './routes/server.ts';
 import type { WireDeps } from './routes/sprite-json.ts';
@@ -64,6 +66,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
   await prepareOrg(store, config);
 
   const { deps, lifecycle } = createCore(config, host, { store, log });
+  stack.defer(() => deps.events.flush());
   stack.defer(() => lifecycle.close());
   const metrics = new Metrics(() => countAll(store));
   const connections = new Connections();
@@ -149,6 +152,7 @@ function createCore(
     agents: new DialAgents(host.driver),
     clock: systemClock,
     changes: new Changes(),
+    events: new Events({ store, clock: systemClock, log }),
     settings,
     log,
   };
@@ -174,6 +178,7 @@ function createRoutes({ config, host, deps, metrics, url }: RoutesInput): Listen
   };
   routeSprites(app, { ...deps, ...wire });
   routeCheckpoints(app, deps);
+  routeEvents(app, deps);
   routeOrganization(app, { ...wire, clock: deps.clock, exchangeCredential: config.exchangeCredential });
   routeServer(app, {
     store: deps.store,

@@ -1,4 +1,4 @@
-import type { CheckpointRecord, OrgRecord, SpriteRecord, Store } from '@sprites/core';
+import type { CheckpointRecord, EventRecord, OrgRecord, SpriteRecord, Store } from '@sprites/core';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
 const org: OrgRecord = {
@@ -32,6 +32,10 @@ function record(name: string, more: Partial<SpriteRecord> = {}): Omit<SpriteReco
     checkpointCount: 0,
     sourceCheckpoint: undefined,
     restoring: undefined,
+    idle: undefined,
+    stateSince: undefined,
+    lastWake: undefined,
+    lastSleep: undefined,
     ...more,
   };
 }
@@ -41,6 +45,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
   describeInserting(name, open);
   describeReading(name, open);
   describeCheckpoints(name, open);
+  describeEvents(name, open);
 }
 
 function describeInserting(name: string, open: () => Promise<Store>): void {
@@ -188,6 +193,50 @@ function describeCheckpoints(name: string, open: () => Promise<Store>): void {
       expect(found).toEqual({ ...one, restoring, checkpointCount: 3, sourceCheckpoint: 'v1' });
       await store.updateSprite(one.id, { restoring: undefined });
       expect((await store.findSpriteById(one.id))?.restoring).toBeUndefined();
+    });
+  });
+}
+
+function describeEvents(name: string, open: () => Promise<Store>): void {
+  const event = (spriteId: string, message: string): Omit<EventRecord, 'sequence'> => ({
+    spriteId,
+    at: `2026-01-01T00:00:0${message.slice(-1)}.000Z`,
+    type: 'woke',
+    message,
+    details: { cause: 'exec', ms: 3, again: false },
+  });
+  const messages = (events: readonly EventRecord[]): readonly string[] => events.map((one) => one.message);
+
+  describe(`${name}, events`, () => {
+    it('numbers and returns the newest of each sprite, oldest first', async () => {
+      const store = await opened(open);
+      const one = await store.insertSprite(record('one'), 10);
+      const two = await store.insertSprite(record('two'), 10);
+      await store.appendEvents([event(one.id, 'a 1'), event(two.id, 'b 1'), event(one.id, 'a 2')], 10);
+      await store.appendEvents([event(one.id, 'a 3')], 10);
+      const spriteId = one.id;
+      const all = await store.listEvents({ spriteId, limit: 9 });
+      expect(all).toEqual(
+        ['a 1', 'a 2', 'a 3'].map((text, i) => ({ ...event(one.id, text), sequence: i + 1 })),
+      );
+      expect(messages(await store.listEvents({ spriteId, limit: 2 }))).toEqual(['a 2', 'a 3']);
+      expect(messages(await store.listEvents({ spriteId, after: 1, limit: 9 }))).toEqual(['a 2', 'a 3']);
+      const from = '2026-01-01T00:00:03.000Z';
+      expect(messages(await store.listEvents({ spriteId, from, limit: 9 }))).toEqual(['a 3']);
+    });
+
+    it('forgets the oldest, and all with their sprite, and numbers none twice', async () => {
+      const store = await opened(open);
+      const one = await store.insertSprite(record('one'), 10);
+      for (const i of [1, 2, 3, 4]) await store.appendEvents([event(one.id, `a ${i}`)], 2);
+      await store.appendEvents([event('sprite_nobody', 'lost 0')], 2);
+      const left = await store.listEvents({ spriteId: one.id, limit: 9 });
+      expect(left.map((kept) => [kept.sequence, kept.message])).toEqual([
+        [3, 'a 3'],
+        [4, 'a 4'],
+      ]);
+      await store.removeSprite(one.id);
+      expect(await store.listEvents({ spriteId: one.id, limit: 9 })).toEqual([]);
     });
   });
 }

@@ -1,5 +1,6 @@
 import type { Endpoint } from '../endpoint.ts';
 import { checkpointsEndpoints } from './checkpoints.ts';
+import { eventsEndpoints } from './events.ts';
 import { execEndpoints } from './exec.ts';
 import { organizationEndpoints } from './organization.ts';
 import { serverEndpoints } from './server.ts';
@@ -10,6 +11,7 @@ export const endpoints = {
   ...spritesEndpoints,
   ...execEndpoints,
   ...checkpointsEndpoints,
+  ...eventsEndpoints,
   ...organizationEndpoints,
   ...serverEndpoints,
 } as const satisfies Record<string, Endpoint>;

@@ -77,6 +77,11 @@ async function swapDisk(
     throw await goBack(deps, before, machine, cause);
   }
   await deps.store.updateSprite(sprite.id, { restoring: undefined, sourceCheckpoint: plan.to });
+  deps.events.record(sprite.id, {
+    type: 'restored',
+    message: `restored ${plan.to}; the files from before are ${plan.undo}`,
+    details: { checkpoint: plan.to, before: plan.undo },
+  });
 }
 
 async function goBack(
@@ -89,6 +94,7 @@ async function goBack(
   await undoRestore(deps, sprite);
   const reason = cause instanceof SpriteError ? cause.message : 'the disk could not be replaced';
   const message = `${sprite.restoring?.to} could not be restored (${reason}); sprite ${sprite.name} has its old disk back`;
+  deps.events.record(sprite.id, { type: 'restore_failed', message });
   return new SpriteError('wake_failed', message, { cause });
 }
 

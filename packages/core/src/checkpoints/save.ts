@@ -26,6 +26,13 @@ export async function saveCheckpoint(
     isAuto: input.auto,
     health: '',
   });
+  const how = input.auto ? 'saved automatically' : 'saved';
+  const comment = input.comment === undefined ? '' : `: ${input.comment}`;
+  deps.events.record(spriteId, {
+    type: 'checkpoint',
+    message: `checkpoint ${id} ${how}${comment}`,
+    details: { checkpoint: id, auto: input.auto },
+  });
   if (!input.auto) await deps.store.updateSprite(sprite.id, { sourceCheckpoint: id });
   return checkpoint;
 }

@@ -1,6 +1,7 @@
 import { SpriteError } from '@sprites/contract';
 import type { Changes } from '../changes/changes.ts';
 import { undoRestore } from '../checkpoints/restore.ts';
+import type { Events } from '../events/events.ts';
 import type { Agents } from '../ports/agents.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Disks } from '../ports/disks.ts';
@@ -24,6 +25,7 @@ export type LifecycleDeps = {
   readonly agents: Agents;
   readonly clock: Clock;
   readonly changes: Changes;
+  readonly events: Events;
   readonly settings: Settings;
   readonly log: Log;
 };

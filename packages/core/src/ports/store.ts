@@ -54,6 +54,43 @@ export type SpriteRecord = {
   readonly sourceCheckpoint: string | undefined;
   /** set while a restore replaces the disk: a server that finds it goes back to `undo` */
   readonly restoring: { readonly to: string; readonly undo: string } | undefined;
+  /** how long it may be idle; undefined members follow the server */
+  readonly idle: IdleWindows | undefined;
+  /** when it got its present status */
+  readonly stateSince: string | undefined;
+  readonly lastWake: WakeRecord | undefined;
+  readonly lastSleep: SleepRecord | undefined;
+};
+
+/** Seconds of idleness until a running sprite gets warm, and a warm one cold. */
+export type IdleWindows = {
+  readonly warmAfterS?: number | 'never' | undefined;
+  readonly coldAfterS?: number | 'never' | undefined;
+};
+
+/** A wake that is over: what the sprite was before, how long the wake took, and what for. */
+export type WakeRecord = { readonly kind: 'warm' | 'cold'; readonly tookMs: number; readonly cause: string };
+
+/** A sleep: what the sprite became, and why. */
+export type SleepRecord = { readonly kind: 'warm' | 'cold'; readonly cause: string };
+
+/** Something that happened to a sprite. */
+export type EventRecord = {
+  readonly spriteId: string;
+  /** counts up from 1 in each sprite */
+  readonly sequence: number;
+  readonly at: string;
+  readonly type: string;
+  readonly message: string;
+  readonly details: Readonly<Record<string, string | number | boolean>>;
+};
+
+/** Which events of a sprite: behind the one of a number, from a time on, and at most so many of the newest. */
+export type EventQuery = {
+  readonly spriteId: string;
+  readonly after?: number | undefined;
+  readonly from?: string | undefined;
+  readonly limit: number;
 };
 
 /** A saved disk of a sprite. */
@@ -114,7 +151,11 @@ export interface Store {
   /** Notes whether a checkpoint can be restored. */
   setCheckpointHealth(spriteId: string, id: string, health: string): Promise<void>;
   removeCheckpoint(spriteId: string, id: string): Promise<void>;
-  /** Forgets the sprite with its checkpoints; its slot and name are free again. */
+  /** Adds events behind those their sprites have, and keeps the newest `keep` of each; those of unknown sprites are dropped. */
+  appendEvents(events: readonly Omit<EventRecord, 'sequence'>[], keep: number): Promise<void>;
+  /** The newest events that the query asks for, oldest first. */
+  listEvents(query: EventQuery): Promise<readonly EventRecord[]>;
+  /** Forgets the sprite with its checkpoints and events; its slot and name are free again. */
   removeSprite(id: string): Promise<void>;
   close(): Promise<void>;
 }

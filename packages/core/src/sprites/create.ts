@@ -39,11 +39,38 @@ export async function createSprite(
     const capacity = Math.min(deps.network.capacity, deps.settings.maxSprites);
     const sprite = await deps.store.insertSprite(record, capacity);
     deps.changes.publish({ type: 'changed', sprite });
+    recordCreation(deps, sprite, origin);
     return sprite;
   } catch (error) {
     await deps.disks.remove(id);
     throw error;
   }
+}
+
+function recordCreation(deps: CheckpointDeps, sprite: SpriteRecord, origin: ForkOrigin | undefined): void {
+  if (origin === undefined) {
+    const { imageName: image } = sprite;
+    deps.events.record(sprite.id, {
+      type: 'created',
+      message: `created from image ${image}`,
+      details: { image },
+    });
+    return;
+  }
+  const { name } = origin.sprite;
+  const checkpoint = origin.checkpointId;
+  const source = checkpoint === undefined ? 'the live disk' : `checkpoint ${checkpoint}`;
+  const details = checkpoint === undefined ? {} : { checkpoint };
+  deps.events.record(sprite.id, {
+    type: 'created',
+    message: `forked from ${source} of sprite ${name}`,
+    details: { from: name, ...details },
+  });
+  deps.events.record(origin.sprite.id, {
+    type: 'forked',
+    message: `${source} was forked to sprite ${sprite.name}`,
+    details: { to: sprite.name, ...details },
+  });
 }
 
 async function findOrigin(deps: CheckpointDeps, input: CreateInput): Promise<ForkOrigin | undefined> {
@@ -113,6 +140,10 @@ function newRecord(
     checkpointCount: 0,
     sourceCheckpoint: undefined,
     restoring: undefined,
+    idle: undefined,
+    stateSince: now,
+    lastWake: undefined,
+    lastSleep: undefined,
   };
 }
 

@@ -23,5 +23,11 @@ export async function upgradeSprite(
     imageDigest: image.digest,
     updatedAt: new Date(deps.clock.now()).toISOString(),
   });
-  if (updated !== undefined) deps.changes.publish({ type: 'changed', sprite: updated });
+  if (updated === undefined) return;
+  deps.changes.publish({ type: 'changed', sprite: updated });
+  deps.events.record(sprite.id, {
+    type: 'upgraded',
+    message: `moved to the newest build of image ${image.name}`,
+    details: { from: sprite.imageDigest, to: image.digest },
+  });
 }

@@ -3,6 +3,7 @@ import {
   Changes,
   type CheckpointDeps,
   type Disks,
+  Events,
   ensureOrg,
   type Image,
   Lifecycle,
@@ -165,6 +166,7 @@ export async function fixture(
   const disks = base.left?.disks ?? new MemoryDisks();
   const network = base.left?.network ?? new MemoryNetwork();
   const ignore = (): void => {};
+  const log = { debug: ignore, info: ignore, warn: ignore, error: ignore };
   const core = {
     store,
     disks,
@@ -177,8 +179,9 @@ export async function fixture(
     agents: base.agents ?? { health: async () => ({ version: '1.2.3' }) },
     clock: systemClock,
     changes: new Changes(),
+    events: new Events({ store, clock: systemClock, log }),
     settings: { ...settings, ...change },
-    log: { debug: ignore, info: ignore, warn: ignore, error: ignore },
+    log,
   };
   const lifecycle = new Lifecycle(core);
   onTestFinished(() => lifecycle.close());

@@ -1,6 +1,8 @@
 import { SpriteError } from '@sprites/contract';
 import type {
   CheckpointRecord,
+  EventQuery,
+  EventRecord,
   OrgRecord,
   SpriteListQuery,
   SpritePatch,
@@ -16,6 +18,8 @@ export class MemoryStore implements Store {
   readonly #tokens = new Map<string, TokenRecord>();
   readonly #sprites = new Map<string, SpriteRecord>();
   #checkpoints: readonly CheckpointRecord[] = [];
+  readonly #events = new Map<string, readonly EventRecord[]>();
+  readonly #lastSequences = new Map<string, number>();
 
   async insertOrg(org: OrgRecord): Promise<void> {
     this.#orgs.set(org.id, org);
@@ -90,6 +94,7 @@ export class MemoryStore implements Store {
 
   async removeSprite(id: string): Promise<void> {
     this.#sprites.delete(id);
+    this.#events.delete(id);
     this.#checkpoints = this.#checkpoints.filter((checkpoint) => checkpoint.spriteId !== id);
   }
 
@@ -122,6 +127,21 @@ export class MemoryStore implements Store {
 
   #of(spriteId: string): readonly CheckpointRecord[] {
     return this.#checkpoints.filter((checkpoint) => checkpoint.spriteId === spriteId);
+  }
+
+  async appendEvents(events: readonly Omit<EventRecord, 'sequence'>[], keep: number): Promise<void> {
+    for (const event of events) {
+      if (!this.#sprites.has(event.spriteId)) continue;
+      const sequence = (this.#lastSequences.get(event.spriteId) ?? 0) + 1;
+      this.#lastSequences.set(event.spriteId, sequence);
+      const before = this.#events.get(event.spriteId) ?? [];
+      this.#events.set(event.spriteId, [...before, { ...event, sequence }].slice(-keep));
+    }
+  }
+
+  async listEvents({ spriteId, after = 0, from = '', limit }: EventQuery): Promise<readonly EventRecord[]> {
+    const events = this.#events.get(spriteId) ?? [];
+    return events.filter((event) => event.sequence > after && event.at >= from).slice(-limit);
   }
 
   async close(): Promise<void> {}

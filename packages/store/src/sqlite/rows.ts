@@ -57,6 +57,10 @@ export function toSprite(row: SpriteRow): SpriteRecord {
     checkpointCount: row.checkpoint_count,
     sourceCheckpoint: row.source_checkpoint ?? undefined,
     restoring: row.restoring === null ? undefined : JSON.parse(row.restoring),
+    idle: row.idle === null ? undefined : JSON.parse(row.idle),
+    stateSince: row.state_since ?? undefined,
+    lastWake: row.last_wake === null ? undefined : JSON.parse(row.last_wake),
+    lastSleep: row.last_sleep === null ? undefined : JSON.parse(row.last_sleep),
   };
 }
 
@@ -100,6 +104,10 @@ const columns = {
   checkpointCount: 'checkpoint_count',
   sourceCheckpoint: 'source_checkpoint',
   restoring: 'restoring',
+  idle: 'idle',
+  stateSince: 'state_since',
+  lastWake: 'last_wake',
+  lastSleep: 'last_sleep',
 } as const satisfies Record<keyof SpritePatch, keyof Writable>;
 
 /** The columns of the members that a patch names; objects become JSON text, undefined becomes null. */

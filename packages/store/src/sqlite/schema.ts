@@ -32,6 +32,10 @@ export type SpriteRow = {
   checkpoint_count: number;
   source_checkpoint: string | null;
   restoring: string | null;
+  idle: string | null;
+  state_since: string | null;
+  last_wake: string | null;
+  last_sleep: string | null;
 };
 
 export type CheckpointRow = {
@@ -45,4 +49,19 @@ export type CheckpointRow = {
   health: string;
 };
 
-export type Tables = { orgs: OrgRow; tokens: TokenRow; sprites: SpriteRow; checkpoints: CheckpointRow };
+export type EventRow = {
+  sprite_id: string;
+  sequence: number;
+  at: string;
+  type: string;
+  message: string;
+  details: string;
+};
+
+export type Tables = {
+  orgs: OrgRow;
+  tokens: TokenRow;
+  sprites: SpriteRow;
+  checkpoints: CheckpointRow;
+  events: EventRow;
+};

@@ -1,6 +1,8 @@
 import { SpriteError } from '@sprites/contract';
 import type {
   CheckpointRecord,
+  EventQuery,
+  EventRecord,
   OrgRecord,
   SpriteListQuery,
   SpritePatch,
@@ -11,6 +13,7 @@ import type {
 } from '@sprites/core';
 import { Kysely, SqliteDialect } from 'kysely';
 import { Migrator } from 'kysely/migration';
+import { appendEvents, listEvents } from './event-table.ts';
 import { migrations } from './migrations/index.ts';
 import { openDatabase } from './node-sqlite.ts';
 import { fromPatch, fromToken, toCheckpoint, toOrg, toSprite, toToken } from './rows.ts';
@@ -151,6 +154,7 @@ class SqliteStore implements Store {
   async removeSprite(id: string): Promise<void> {
     await this.#db.transaction().execute(async (transaction) => {
       await transaction.deleteFrom('checkpoints').where('sprite_id', '=', id).execute();
+      await transaction.deleteFrom('events').where('sprite_id', '=', id).execute();
       await transaction.deleteFrom('sprites').where('id', '=', id).execute();
     });
   }
@@ -200,6 +204,14 @@ class SqliteStore implements Store {
 
   async removeCheckpoint(spriteId: string, id: string): Promise<void> {
     await this.#db.deleteFrom('checkpoints').where('sprite_id', '=', spriteId).where('id', '=', id).execute();
+  }
+
+  appendEvents(events: readonly Omit<EventRecord, 'sequence'>[], keep: number): Promise<void> {
+    return appendEvents(this.#db, events, keep);
+  }
+
+  listEvents(query: EventQuery): Promise<readonly EventRecord[]> {
+    return listEvents(this.#db, query);
   }
 
   async close(): Promise<void> {

@@ -1,9 +1,11 @@
 import type { Migration } from 'kysely/migration';
 import { orgsTokensSprites } from './0001-orgs-tokens-sprites.ts';
 import { checkpoints } from './0002-checkpoints.ts';
+import { lifecycle } from './0003-lifecycle.ts';
 
 /** Schema changes in the order of their names; portable SQL only, and never changed once released. */
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-orgs-tokens-sprites': orgsTokensSprites,
   '0002-checkpoints': checkpoints,
+  '0003-lifecycle': lifecycle,
 };
