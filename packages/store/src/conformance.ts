@@ -43,6 +43,7 @@ function record(name: string, more: Partial<SpriteRecord> = {}): Omit<SpriteReco
 /** What every store must do, whatever keeps its rows. */
 export function describeStore(name: string, open: () => Promise<Store>): void {
   describeInserting(name, open);
+  describePool(name, open);
   describeReading(name, open);
   describeCheckpoints(name, open);
   describeEvents(name, open);
@@ -82,6 +83,52 @@ function describeInserting(name: string, open: () => Promise<Store>): void {
       const store = await opened(open);
       await store.insertSprite(record('one'), 1);
       await expect(store.insertSprite(record('two'), 1)).rejects.toMatchObject({ code: 'unavailable' });
+    });
+  });
+}
+
+function describePool(name: string, open: () => Promise<Store>): void {
+  describe(`${name}, the pool`, () => {
+    it('keeps slots that no sprite gets, and gives one on to the sprite that claims it', async () => {
+      const store = await opened(open);
+      expect(await store.insertPooled('sprite_one', 10)).toEqual({ id: 'sprite_one', slot: 0 });
+      expect((await store.insertSprite(record('two'), 10)).slot).toBe(1);
+      expect(await store.insertPooled('sprite_three', 10)).toEqual({ id: 'sprite_three', slot: 2 });
+      expect(await store.findSpriteById('sprite_one')).toBeUndefined();
+      const claimed = await store.claimPooled(record('one', { status: 'running' }));
+      expect(claimed).toEqual({ ...record('one', { status: 'running' }), slot: 0 });
+      expect(await store.findSprite(org.id, 'one')).toEqual(claimed);
+      expect(await store.listPooled()).toEqual([{ id: 'sprite_three', slot: 2 }]);
+      expect((await store.insertSprite(record('four'), 10)).slot).toBe(3);
+    });
+
+    it('gives a machine to one claimer only', async () => {
+      const store = await opened(open);
+      await store.insertPooled('sprite_one', 10);
+      const claims = ['a', 'b', 'c'].map((label) => store.claimPooled({ ...record('one'), name: label }));
+      const won = (await Promise.all(claims)).filter((sprite) => sprite !== undefined);
+      expect(won.map((sprite) => sprite.name)).toEqual(['a']);
+      expect(await store.listAllSprites()).toHaveLength(1);
+    });
+
+    it('keeps a machine whose claim is refused for its name', async () => {
+      const store = await opened(open);
+      await store.insertSprite(record('one'), 10);
+      await store.insertPooled('sprite_x', 10);
+      await expect(store.claimPooled(record('one', { id: 'sprite_x' }))).rejects.toMatchObject({
+        code: 'sprite_already_exists',
+      });
+      expect(await store.listPooled()).toEqual([{ id: 'sprite_x', slot: 1 }]);
+    });
+
+    it('frees the slot of a machine that is removed, and refuses one when no slot is free', async () => {
+      const store = await opened(open);
+      await store.insertPooled('sprite_one', 1);
+      await expect(store.insertPooled('sprite_two', 1)).rejects.toMatchObject({ code: 'unavailable' });
+      await expect(store.insertSprite(record('two'), 1)).rejects.toMatchObject({ code: 'unavailable' });
+      await store.removePooled('sprite_one');
+      expect((await store.insertSprite(record('two'), 1)).slot).toBe(0);
+      await store.removePooled('sprite_nobody');
     });
   });
 }

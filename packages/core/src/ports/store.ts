@@ -108,6 +108,9 @@ export type CheckpointRecord = {
   readonly sequence: number;
 };
 
+/** A machine that runs before it is anybody's sprite. */
+export type PooledRecord = { readonly id: string; readonly slot: number };
+
 export type SpritePatch = Partial<Omit<SpriteRecord, 'id' | 'orgId' | 'name' | 'slot'>>;
 
 export type SpriteListQuery = {
@@ -129,10 +132,24 @@ export interface Store {
   findToken(id: string): Promise<TokenRecord | undefined>;
 
   /**
-   * Inserts the sprite with the lowest free slot below `capacity`.
+   * Inserts the sprite with the lowest slot below `capacity` that no sprite and no machine of the pool has.
    * Throws `sprite_already_exists` when the org has a visible sprite of that name, `unavailable` when no slot is free.
    */
   insertSprite(sprite: Omit<SpriteRecord, 'slot'>, capacity: number): Promise<SpriteRecord>;
+  /**
+   * Keeps the lowest free slot below `capacity` for a machine of the pool with this id, which is no sprite yet. Throws
+   * `unavailable` when no slot is free.
+   */
+  insertPooled(id: string, capacity: number): Promise<PooledRecord>;
+  /**
+   * Inserts the sprite in place of the machine of the pool with its id, whose slot it gets; undefined when there is none.
+   * Throws `sprite_already_exists`, and the machine stays in the pool.
+   */
+  claimPooled(sprite: Omit<SpriteRecord, 'slot'>): Promise<SpriteRecord | undefined>;
+  /** Frees the slot of a machine of the pool, if there is one with this id. */
+  removePooled(id: string): Promise<void>;
+  /** Machines of the pool, also those an earlier server left: for start-up repair. */
+  listPooled(): Promise<readonly PooledRecord[]>;
   /** A sprite that is not being deleted. */
   findSprite(orgId: string, name: string): Promise<SpriteRecord | undefined>;
   findSpriteById(id: string): Promise<SpriteRecord | undefined>;

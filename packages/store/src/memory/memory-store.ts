@@ -4,6 +4,7 @@ import type {
   EventQuery,
   EventRecord,
   OrgRecord,
+  PooledRecord,
   SpriteListQuery,
   SpritePatch,
   SpriteRecord,
@@ -17,6 +18,7 @@ export class MemoryStore implements Store {
   readonly #orgs = new Map<string, OrgRecord>();
   readonly #tokens = new Map<string, TokenRecord>();
   readonly #sprites = new Map<string, SpriteRecord>();
+  readonly #pooled = new Map<string, PooledRecord>();
   #checkpoints: readonly CheckpointRecord[] = [];
   readonly #events = new Map<string, readonly EventRecord[]>();
   readonly #lastSequences = new Map<string, number>();
@@ -46,17 +48,34 @@ export class MemoryStore implements Store {
   }
 
   async insertSprite(sprite: Omit<SpriteRecord, 'slot'>, capacity: number): Promise<SpriteRecord> {
-    if (this.#visible(sprite.orgId).some((other) => other.name === sprite.name)) {
-      throw new SpriteError('sprite_already_exists', `sprite ${sprite.name} already exists`);
-    }
-    const taken = new Set(this.#sprites.values().map((other) => other.slot));
-    let slot = 0;
-    while (taken.has(slot)) slot++;
-    if (slot >= capacity)
-      throw new SpriteError('unavailable', `all ${capacity} places for sprites are taken`);
-    const inserted = { ...sprite, slot };
+    this.#refuseTwin(sprite);
+    const inserted = { ...sprite, slot: this.#freeSlot(capacity) };
     this.#sprites.set(sprite.id, inserted);
     return inserted;
+  }
+
+  async insertPooled(id: string, capacity: number): Promise<PooledRecord> {
+    const pooled = { id, slot: this.#freeSlot(capacity) };
+    this.#pooled.set(id, pooled);
+    return pooled;
+  }
+
+  async claimPooled(sprite: Omit<SpriteRecord, 'slot'>): Promise<SpriteRecord | undefined> {
+    const pooled = this.#pooled.get(sprite.id);
+    if (pooled === undefined) return undefined;
+    this.#refuseTwin(sprite);
+    this.#pooled.delete(sprite.id);
+    const claimed = { ...sprite, slot: pooled.slot };
+    this.#sprites.set(sprite.id, claimed);
+    return claimed;
+  }
+
+  async removePooled(id: string): Promise<void> {
+    this.#pooled.delete(id);
+  }
+
+  async listPooled(): Promise<readonly PooledRecord[]> {
+    return [...this.#pooled.values()];
   }
 
   async findSprite(orgId: string, name: string): Promise<SpriteRecord | undefined> {
@@ -145,6 +164,19 @@ export class MemoryStore implements Store {
   }
 
   async close(): Promise<void> {}
+
+  #refuseTwin({ orgId, name }: Pick<SpriteRecord, 'orgId' | 'name'>): void {
+    if (!this.#visible(orgId).some((other) => other.name === name)) return;
+    throw new SpriteError('sprite_already_exists', `sprite ${name} already exists`);
+  }
+
+  #freeSlot(capacity: number): number {
+    const taken = new Set([...this.#sprites.values(), ...this.#pooled.values()].map((other) => other.slot));
+    let slot = 0;
+    while (taken.has(slot)) slot++;
+    if (slot < capacity) return slot;
+    throw new SpriteError('unavailable', `all ${capacity} places for sprites are taken`);
+  }
 
   #visible(orgId: string): SpriteRecord[] {
     return [...this.#sprites.values()].filter(

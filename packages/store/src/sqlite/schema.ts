@@ -38,6 +38,8 @@ export type SpriteRow = {
   last_sleep: string | null;
 };
 
+export type PooledRow = { id: string; slot: number };
+
 export type CheckpointRow = {
   sprite_id: string;
   id: string;
@@ -64,4 +66,5 @@ export type Tables = {
   sprites: SpriteRow;
   checkpoints: CheckpointRow;
   events: EventRow;
+  pooled: PooledRow;
 };

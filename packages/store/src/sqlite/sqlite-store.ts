@@ -1,9 +1,9 @@
-import { SpriteError } from '@sprites/contract';
 import type {
   CheckpointRecord,
   EventQuery,
   EventRecord,
   OrgRecord,
+  PooledRecord,
   SpriteListQuery,
   SpritePatch,
   SpriteRecord,
@@ -18,6 +18,7 @@ import { migrations } from './migrations/index.ts';
 import { openDatabase } from './node-sqlite.ts';
 import { fromPatch, fromToken, toCheckpoint, toOrg, toSprite, toToken } from './rows.ts';
 import type { Tables } from './schema.ts';
+import { addSprite, findFreeSlot, refuseTwin } from './slots.ts';
 
 /** Opens the store in a SQLite file, made or migrated when needed. Close it before opening the file elsewhere. */
 export async function openSqliteStore(file: string): Promise<Store> {
@@ -70,30 +71,35 @@ class SqliteStore implements Store {
 
   insertSprite(sprite: Omit<SpriteRecord, 'slot'>, capacity: number): Promise<SpriteRecord> {
     return this.#db.transaction().execute(async (transaction) => {
-      const twin = await transaction
-        .selectFrom('sprites')
-        .select('id')
-        .where('org_id', '=', sprite.orgId)
-        .where('name', '=', sprite.name)
-        .where('deleted_at', 'is', null)
-        .executeTakeFirst();
-      if (twin !== undefined) {
-        throw new SpriteError('sprite_already_exists', `sprite ${sprite.name} already exists`);
-      }
-      const slots = await transaction.selectFrom('sprites').select('slot').orderBy('slot').execute();
-      const gap = slots.findIndex((row, index) => row.slot !== index);
-      const slot = gap === -1 ? slots.length : gap;
-      if (slot >= capacity) {
-        throw new SpriteError('unavailable', `all ${capacity} places for sprites are taken`);
-      }
-      const { id, orgId, name, ...rest } = sprite;
-      const row = { id, org_id: orgId, name, slot, ...fromPatch(rest) };
-      await transaction
-        .insertInto('sprites')
-        .values(row as never)
-        .execute();
-      return { ...sprite, slot };
+      await refuseTwin(transaction, sprite);
+      return addSprite(transaction, { ...sprite, slot: await findFreeSlot(transaction, capacity) });
     });
+  }
+
+  insertPooled(id: string, capacity: number): Promise<PooledRecord> {
+    return this.#db.transaction().execute(async (transaction) => {
+      const pooled = { id, slot: await findFreeSlot(transaction, capacity) };
+      await transaction.insertInto('pooled').values(pooled).execute();
+      return pooled;
+    });
+  }
+
+  claimPooled(sprite: Omit<SpriteRecord, 'slot'>): Promise<SpriteRecord | undefined> {
+    return this.#db.transaction().execute(async (transaction) => {
+      const query = transaction.deleteFrom('pooled').where('id', '=', sprite.id).returning('slot');
+      const pooled = await query.executeTakeFirst();
+      if (pooled === undefined) return undefined;
+      await refuseTwin(transaction, sprite);
+      return addSprite(transaction, { ...sprite, slot: pooled.slot });
+    });
+  }
+
+  async removePooled(id: string): Promise<void> {
+    await this.#db.deleteFrom('pooled').where('id', '=', id).execute();
+  }
+
+  async listPooled(): Promise<readonly PooledRecord[]> {
+    return this.#db.selectFrom('pooled').selectAll().execute();
   }
 
   async findSprite(orgId: string, name: string): Promise<SpriteRecord | undefined> {

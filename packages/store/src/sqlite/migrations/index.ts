@@ -2,10 +2,12 @@ import type { Migration } from 'kysely/migration';
 import { orgsTokensSprites } from './0001-orgs-tokens-sprites.ts';
 import { checkpoints } from './0002-checkpoints.ts';
 import { lifecycle } from './0003-lifecycle.ts';
+import { pooled } from './0004-pooled.ts';
 
 /** Schema changes in the order of their names; portable SQL only, and never changed once released. */
 export const migrations: Readonly<Record<string, Migration>> = {
   '0001-orgs-tokens-sprites': orgsTokensSprites,
   '0002-checkpoints': checkpoints,
   '0003-lifecycle': lifecycle,
+  '0004-pooled': pooled,
 };
