@@ -158,7 +158,8 @@ function createMounts({ spec, machine, agentDir, socketDir }: BundleOptions): re
     mount('/dev/shm', 'tmpfs', 'nosuid', 'noexec', 'nodev', 'mode=1777', `size=${shmBytes}`),
     mount('/dev/mqueue', 'mqueue', 'nosuid', 'noexec', 'nodev'),
     mount('/sys', 'sysfs', 'nosuid', 'noexec', 'nodev', 'ro'),
-    mount('/.sprite', 'tmpfs', 'nosuid', 'nodev', 'ro', 'mode=755', 'size=64k'),
+    // the agent's socket is made here; only root can write
+    mount('/.sprite', 'tmpfs', 'nosuid', 'nodev', 'noexec', 'mode=755', 'size=1m'),
     bind('/.sprite/bin', agentDir, 'ro'),
     bind('/.sprite/machine.json', machine.facts, 'ro', 'noexec'),
     ...(socketDir === undefined ? [] : [bind(guestSocketDir, socketDir, 'noexec')]),

@@ -126,6 +126,8 @@ export async function createOciFixture(world: OciWorld, runtime: RuntimeName = '
 
 /** Removes what a driver that did not open has left; a server would use it at its next start. */
 async function removeRunDir(runDir: RunDir): Promise<void> {
+  // a runtime that is not installed is refused before its directories are made
+  await runDir.prepare();
   await new SharedMounts(runDir).releaseAll();
   const cgroups = await findCgroups();
   if (cgroups !== undefined) await new Cgroup(cgroups, runDir.cgroup).remove();

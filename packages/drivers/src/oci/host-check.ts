@@ -12,7 +12,7 @@ const programDirs = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin
 const runtimeRemedies: Readonly<Record<RuntimeName, string>> = {
   runc: 'install it, e.g. with apt-get install runc',
   crun: 'install it, e.g. with apt-get install crun',
-  runsc: 'install a recent one, see https://gvisor.dev/docs/user_guide/install',
+  runsc: 'install a recent one (https://gvisor.dev/docs/user_guide/install), or use runtime runc',
 };
 /** Linux 5.19 brought overlayfs on id-mapped layers. */
 const oldestKernel = [5, 19] as const;
