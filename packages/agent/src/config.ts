@@ -16,6 +16,8 @@ export type AgentConfig = {
   readonly sessionDir: string;
   /** output kept per session for clients that attach later, in bytes */
   readonly sessionLogBytes: number;
+  /** path of the socket for programs inside */
+  readonly apiSocket: string;
 };
 
 const smallestLogBytes = 1024 * 1024;
@@ -26,6 +28,7 @@ const optionReaders: Readonly<Record<string, (value: string) => Partial<AgentCon
   '--user': (value) => ({ user: value }),
   '--machine-file': (value) => ({ machineFile: value }),
   '--session-dir': (value) => ({ sessionDir: value }),
+  '--api-socket': (value) => ({ apiSocket: value }),
   '--session-log-bytes': (value) => ({
     sessionLogBytes: toNumber('--session-log-bytes', value, smallestLogBytes),
   }),
@@ -39,6 +42,7 @@ export function parseConfig(args: readonly string[]): AgentConfig {
     machineFile: '/.sprite/machine.json',
     sessionDir: '/var/lib/sprite/sessions',
     sessionLogBytes: 4 * 1024 * 1024,
+    apiSocket: '/.sprite/api.sock',
   };
   for (let i = 0; i < args.length; i += 2) {
     const [name = '', value] = args.slice(i, i + 2);

@@ -5,6 +5,10 @@ import { createHealthResource } from './http/health.ts';
 import type { Resource } from './http/resource.ts';
 import { createAgentServer } from './http/server.ts';
 import { findOwnUser, findUser } from './kernel/user.ts';
+import { ActivityBoard } from './link/activity.ts';
+import { listenInside } from './link/api-socket.ts';
+import { Link } from './link/link.ts';
+import { createRelayResource } from './link/relay.ts';
 import { SessionTable } from './sessions/session-table.ts';
 
 start(parseConfig(process.argv.slice(2)));
@@ -24,14 +28,22 @@ function start(config: AgentConfig): void {
     findUser: () => findUser(config.user) ?? findOwnUser(),
     readEnvironment: () => machine.read().environment,
   });
+  const activity = new ActivityBoard(sessions);
+  const link = new Link(activity);
   const resources: Record<string, Resource> = {
     exec: createExecResource(sessions, machine),
     control: createControlResource(sessions, machine),
     health: createHealthResource(sessions, machine),
+    link: link.resource,
+    checkpoint: createRelayResource('checkpoint', link),
+    checkpoints: createRelayResource('checkpoints', link),
+    sprite: createRelayResource('sprite', link),
   };
-  createAgentServer({ resources, machine, origin: 'host' }).listen(config.listen, () =>
-    console.error('agent ready'),
-  );
+  createAgentServer({ resources, machine, origin: 'host' }).listen(config.listen, () => {
+    console.error('agent ready');
+    const inside = createAgentServer({ resources, machine, origin: 'inside' });
+    listenInside(inside, config.apiSocket, findUser(config.user) ?? findOwnUser());
+  });
 }
 
 /** Output files are unlinked as soon as they are open, so there is nothing of an earlier agent to clean up. */

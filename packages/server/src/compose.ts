@@ -21,6 +21,7 @@ import { openSqliteStore } from '@sprites/store/sqlite';
 import { DialAgents } from './agents/dial-agents.ts';
 import { openPoolGuard } from './compose-guard.ts';
 import { type Host, openHost } from './compose-host.ts';
+import { createLinks, type ListenerSlot } from './compose-links.ts';
 import type { Config } from './config/config.ts';
 import { createApp } from './http/app.ts';
 import { createListener } from './http/listener.ts';
@@ -70,13 +71,19 @@ export async function startServer(config: Config): Promise<RunningServer> {
   stack.defer(() => lifecycle.close());
   const metrics = new Metrics(() => countAll(store));
   const connections = new Connections();
+  const listener: ListenerSlot = {};
+  const links = stack.use(createLinks({ host, store, log, listener, onActivity: () => {} }));
   lifecycle.observe({
     onWake: ({ kind, tookMs }) => {
       metrics.wakes.inc({ kind, result: 'ok' });
       metrics.wakeSeconds.observe({ kind }, tookMs / 1000);
     },
     onWakeFailed: () => metrics.wakes.inc({ kind: 'cold', result: 'failed' }),
-    onStop: (spriteId) => connections.close(spriteId, 1001, 'the sprite was stopped'),
+    onRunning: (spriteId) => links.open(spriteId),
+    onStop: (spriteId) => {
+      links.close(spriteId);
+      connections.close(spriteId, 1001, 'the sprite was stopped');
+    },
   });
   const guard = openPoolGuard(host, store, log);
   stack.defer(() => guard.close());
@@ -100,6 +107,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
     },
     upgrade: (request, socket, first) => upgrade(gate, request, socket, first),
   });
+  listener.server = server;
   await listen(server, config.listen);
   url.current = urlOf(config, server.address());
   const resources = stack.move();

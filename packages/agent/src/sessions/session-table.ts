@@ -30,9 +30,15 @@ export class SessionTable {
   readonly #idle = new IdleRelease(() => this.#live.size === 0);
   #nextNumber = firstFreeNumber;
   #lastActivityMs = Date.now();
+  #onChange: () => void = () => {};
 
   constructor(options: SessionTableOptions) {
     this.#options = options;
+  }
+
+  /** Sets who hears that a session has begun or ended. */
+  onChange(listener: () => void): void {
+    this.#onChange = listener;
   }
 
   /** Starts a command; one that cannot be started becomes a session that says why and ends. Never throws. */
@@ -49,6 +55,7 @@ export class SessionTable {
     });
     this.#live.set(id, session);
     if (process.type === 'started') this.#exits.watch(process.pid, (code) => session.exited(code));
+    this.#onChange();
     return session;
   }
 
@@ -93,6 +100,7 @@ export class SessionTable {
     this.#ended.add(session.id);
     this.#idle.sessionEnded();
     this.#lastActivityMs = Date.now();
+    this.#onChange();
     if (this.#ended.size <= largestEndedCount) return;
     const [oldest] = this.#ended;
     if (oldest !== undefined) this.#ended.delete(oldest);

@@ -46,6 +46,8 @@ export async function startAgent({
     machineFile,
     '--session-dir',
     join(dir, 'sessions'),
+    '--api-socket',
+    join(dir, 'api.sock'),
   ];
   const child = spawn(
     process.execPath,

@@ -62,6 +62,7 @@ export const spritesEndpoints = {
     answers: [{ type: 'json', status: 200, schema: Sprite }],
     errors: aboutSprite,
     authenticated: true,
+    inside: true,
   }),
   /** 4.6 */
   updateSprite: defineEndpoint({

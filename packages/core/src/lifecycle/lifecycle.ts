@@ -38,6 +38,8 @@ export type LifecycleObservers = {
   /** a sprite woke from cold */
   readonly onWake: (wake: Wake) => void;
   readonly onWakeFailed: () => void;
+  /** the sprite has a machine whose agent answers, started now or by an earlier server */
+  readonly onRunning: (spriteId: string) => void;
   /** the machine of a sprite is about to be stopped */
   readonly onStop: (spriteId: string) => void;
 };
@@ -60,7 +62,12 @@ export class Lifecycle {
   readonly #crashes: CrashLimit;
   readonly #closing = new AbortController();
   readonly #background = new Set<Promise<void>>();
-  #observers: LifecycleObservers = { onWake: () => {}, onWakeFailed: () => {}, onStop: () => {} };
+  #observers: LifecycleObservers = {
+    onWake: () => {},
+    onWakeFailed: () => {},
+    onRunning: () => {},
+    onStop: () => {},
+  };
 
   constructor(deps: LifecycleDeps) {
     this.#deps = deps;
@@ -132,6 +139,7 @@ export class Lifecycle {
   adopt(sprite: SpriteRecord): void {
     this.#running.add(sprite.id);
     this.#watch(sprite);
+    this.#observers.onRunning(sprite.id);
   }
 
   /** Runs work nobody waits for; a failure is logged, and `close` waits for its end. */
@@ -180,6 +188,7 @@ export class Lifecycle {
     }
     this.#running.add(id);
     this.#watch(record ?? sprite);
+    this.#observers.onRunning(id);
     const wake: Wake = { kind: 'cold', tookMs: clock.now() - startedAt };
     this.#observers.onWake(wake);
     return wake;

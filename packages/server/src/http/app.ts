@@ -4,7 +4,7 @@ import type { OrgRecord, Store } from '@sprites/core';
 import { type Context, Hono } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { z } from 'zod';
-import { authenticateHeader } from './authenticate.ts';
+import { authenticateRequest } from './authenticate.ts';
 import { matchPath, parseTarget } from './path.ts';
 import { readJson } from './read-json.ts';
 import { contextOf } from './request-context.ts';
@@ -67,8 +67,9 @@ export function serve<const E extends Endpoint>(
   handle: (call: OrgCall<E>) => Promise<Response> | Response,
 ): void {
   serveOpen(app, endpoint, async (call) => {
-    const context = contextOf(call.context.env.incoming);
-    const org = await authenticateHeader(store, call.context.req.header('authorization'));
+    const { incoming } = call.context.env;
+    const context = contextOf(incoming);
+    const org = await authenticateRequest(store, incoming, { endpoint, name: call.parameters.name });
     context.org = org.slug;
     return handle({ ...call, org });
   });

@@ -1,0 +1,32 @@
+import type { Server } from 'node:http';
+import { SpriteError } from '@sprites/contract';
+import type { Store } from '@sprites/core';
+import type { Host } from './compose-host.ts';
+import { askServer } from './link/ask-server.ts';
+import { Links, type LinksDeps } from './link/links.ts';
+import type { Logger } from './log.ts';
+import { systemClock } from './system-clock.ts';
+
+/** Where the API's listener is, once there is one. */
+export type ListenerSlot = { server?: Server };
+
+/** Makes the links to the agents; what programs inside ask for is answered by the API itself. */
+export function createLinks(input: {
+  readonly host: Host;
+  readonly store: Store;
+  readonly log: Logger;
+  readonly listener: ListenerSlot;
+  readonly onActivity: LinksDeps['onActivity'];
+}): Links {
+  const { host, store, log, listener, onActivity } = input;
+  return new Links({
+    driver: host.driver,
+    clock: systemClock,
+    log,
+    onActivity,
+    answer: async (spriteId, request, sink, signal) => {
+      if (listener.server === undefined) throw new SpriteError('unavailable', 'the server is starting');
+      await askServer({ store, server: listener.server }, spriteId, request, sink, signal);
+    },
+  });
+}
