@@ -19,6 +19,7 @@ export function describeDriver(name: string, createFixture: () => Promise<Driver
     describeStart(createFixture);
     describeEnd(createFixture);
     describeQuiesce(createFixture);
+    describeFreeze(createFixture);
   });
 }
 
@@ -27,7 +28,7 @@ function describeStart(createFixture: () => Promise<DriverFixture>): void {
     await using f = await createFixture();
     const spec = await f.spec(1);
     await f.driver.start({ ...spec, incarnation: 7 }, plugNothing, within(20_000));
-    expect(await f.driver.list()).toEqual([{ spriteId: spec.spriteId, incarnation: 7 }]);
+    expect(await f.driver.list()).toEqual([{ spriteId: spec.spriteId, incarnation: 7, frozen: false }]);
     (await f.driver.dial(spec.spriteId, within(5000))).destroy();
   });
 
@@ -132,6 +133,59 @@ function describeEnd(createFixture: () => Promise<DriverFixture>): void {
     await f.driver.start(spec, plugNothing, within(20_000));
     await f.driver.repair();
     expect(await f.driver.list()).toHaveLength(1);
+  });
+}
+
+function describeFreeze(createFixture: () => Promise<DriverFixture>): void {
+  const startedFixture = async (): Promise<DriverFixture & { readonly id: string }> => {
+    const fixture = await createFixture();
+    const spec = await fixture.spec(1);
+    await fixture.driver.start(spec, plugNothing, within(20_000));
+    return { ...fixture, id: spec.spriteId };
+  };
+  const isFrozen = async ({ driver }: DriverFixture): Promise<boolean | undefined> =>
+    (await driver.list())[0]?.frozen;
+
+  it('freezes and thaws a machine, each as often as one likes', async () => {
+    await using f = await startedFixture();
+    for (let round = 1; round <= 3; round++) {
+      await f.driver.freeze(f.id, within(5000));
+      await f.driver.freeze(f.id, within(5000));
+      expect(await isFrozen(f)).toBe(true);
+      await f.driver.thaw(f.id);
+      await f.driver.thaw(f.id);
+      expect(await isFrozen(f)).toBe(false);
+    }
+    (await f.driver.dial(f.id, within(5000))).destroy();
+  });
+
+  it('leaves a frozen machine frozen when it repairs, and quiesces its disk', async () => {
+    await using f = await startedFixture();
+    await f.driver.freeze(f.id, within(5000));
+    await f.driver.repair();
+    expect(await f.driver.quiesce(f.id, async () => 42)).toBe(42);
+    expect(await isFrozen(f)).toBe(true);
+  });
+
+  it('stops a frozen machine, tells of its end, and starts it again', async () => {
+    await using f = await startedFixture();
+    await f.driver.freeze(f.id, within(5000));
+    const exited = f.driver.exited(f.id, within(10_000));
+    await f.driver.stop(f.id);
+    await exited;
+    expect(await f.driver.list()).toEqual([]);
+    await f.driver.start(await f.spec(1), plugNothing, within(20_000));
+    expect(await isFrozen(f)).toBe(false);
+  });
+
+  it('freezes and thaws nothing without a machine, and none when given up', async () => {
+    await using f = await startedFixture();
+    const { spriteId } = await f.spec(2);
+    await expect(f.driver.freeze(spriteId, within(1000))).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(f.driver.thaw(spriteId)).rejects.toMatchObject({ code: 'unavailable' });
+    const given = f.driver.freeze(f.id, AbortSignal.abort(new Error('enough')));
+    await expect(given).rejects.toThrow('enough');
+    expect(await isFrozen(f)).toBe(false);
   });
 }
 

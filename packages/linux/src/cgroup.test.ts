@@ -46,11 +46,34 @@ describe('Cgroup', () => {
     expect(f.child.exitCode).toBeNull();
   });
 
+  it('stops its processes where they are, lets them go on, and kills frozen ones', async () => {
+    await using f = await fixture();
+    await f.cgroup.freeze(AbortSignal.timeout(5000));
+    expect(await f.cgroup.frozen()).toBe('yes');
+    await f.cgroup.freeze(AbortSignal.timeout(5000));
+    await f.cgroup.thaw();
+    expect(await f.cgroup.frozen()).toBe('no');
+    await f.cgroup.freeze(AbortSignal.timeout(5000));
+    f.child.kill('SIGTERM');
+    expect(await f.cgroup.isPopulated()).toBe(true);
+    await f.cgroup.kill();
+    await f.cgroup.waitEmpty(AbortSignal.timeout(5000));
+  });
+
+  it('lets everything go on when a freeze is given up', async () => {
+    await using f = await fixture();
+    await expect(f.cgroup.freeze(AbortSignal.abort(new Error('enough')))).rejects.toThrow('enough');
+    expect(await f.cgroup.frozen()).toBe('no');
+  });
+
   it('treats a cgroup that does not exist as empty', async () => {
     await using f = await fixture();
     f.child.kill('SIGKILL');
     await once(f.child, 'exit');
     await f.cgroup.remove();
+    await f.cgroup.freeze(AbortSignal.timeout(1000));
+    await f.cgroup.thaw();
+    expect(await f.cgroup.frozen()).toBe('no');
     await f.cgroup.kill();
     await f.cgroup.waitEmpty(AbortSignal.timeout(1000));
     await f.cgroup.remove();

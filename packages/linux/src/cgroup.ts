@@ -58,7 +58,33 @@ export class Cgroup {
   /** Resolves when no process is in it any more (at once when it does not exist). */
   async waitEmpty(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    while ((await this.#readUnified('cgroup.events'))?.includes('populated 1')) await this.#changed(signal);
+    await this.#waitEvents((events) => !(events?.includes('populated 1') ?? false), signal);
+  }
+
+  /**
+   * Stops every process where it is; they can still be killed. Rejects when they do not all stand still before the signal
+   * aborts, as one that waits in the kernel does not; they go on then. Nothing is in it that is not killed and does not run.
+   */
+  async freeze(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    await this.#writeFreeze('1');
+    try {
+      await this.#waitEvents((events) => events === undefined || events.includes('frozen 1'), signal);
+    } catch (error) {
+      await this.thaw();
+      throw error;
+    }
+  }
+
+  /** Lets frozen processes go on. */
+  async thaw(): Promise<void> {
+    await this.#writeFreeze('0');
+  }
+
+  /** `half` when a freeze was begun and some process still runs. */
+  async frozen(): Promise<'yes' | 'no' | 'half'> {
+    if ((await this.#readUnified('cgroup.freeze'))?.trim() !== '1') return 'no';
+    return (await this.#readUnified('cgroup.events'))?.includes('frozen 1') === true ? 'yes' : 'half';
   }
 
   /** Removes it in every hierarchy, with what a runtime made below it. It must hold no process. */
@@ -66,7 +92,19 @@ export class Cgroup {
     await Promise.all(this.#layout.all.map((root) => removeTree(join(root, this.path))));
   }
 
-  async #changed(signal: AbortSignal): Promise<void> {
+  async #writeFreeze(value: '0' | '1'): Promise<void> {
+    try {
+      await writeFile(join(this.#layout.unified, this.path, 'cgroup.freeze'), value, { flag: 'r+' });
+    } catch (error) {
+      if (!hasCode(error, 'ENOENT', 'ENODEV')) throw error;
+    }
+  }
+
+  async #waitEvents(isOver: (events: string | undefined) => boolean, signal: AbortSignal): Promise<void> {
+    while (!isOver(await this.#readUnified('cgroup.events'))) await this.#changed(isOver, signal);
+  }
+
+  async #changed(isOver: (events: string | undefined) => boolean, signal: AbortSignal): Promise<void> {
     const file = join(this.#layout.unified, this.path, 'cgroup.events');
     const done = new AbortController();
     signal.throwIfAborted();
@@ -76,9 +114,9 @@ export class Cgroup {
         watcher.on('change', () => resolve());
         watcher.on('error', reject);
         signal.addEventListener('abort', () => reject(signal.reason), { once: true, signal: done.signal });
-        // the last process may have ended between the caller's look and the watch
-        this.#readUnified('cgroup.events').then((text) => {
-          if (!text?.includes('populated 1')) resolve();
+        // it may have happened between the caller's look and the watch
+        this.#readUnified('cgroup.events').then((events) => {
+          if (isOver(events)) resolve();
         }, reject);
       });
     } catch (error) {

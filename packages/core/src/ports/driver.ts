@@ -33,7 +33,12 @@ export type PlugTarget = { readonly type: 'pid'; readonly pid: number };
 export type Isolation = 'container' | 'gvisor' | 'microvm' | 'emulated';
 
 /** A machine found on the host. */
-export type RunningMachine = { readonly spriteId: string; readonly incarnation: number };
+export type RunningMachine = {
+  readonly spriteId: string;
+  readonly incarnation: number;
+  /** true while its programs are frozen */
+  readonly frozen: boolean;
+};
 
 /** A byte stream to the agent in a machine; what it is made of is the server's affair. */
 export interface Destroyable {
@@ -51,9 +56,19 @@ export interface Driver<Stream extends Destroyable = Destroyable> {
   start(spec: MachineSpec, plug: (target: PlugTarget) => Promise<void>, signal: AbortSignal): Promise<void>;
   /** Ends the machine if there is one and releases everything it held on the host: processes, mounts, loops, cgroups. */
   stop(spriteId: string): Promise<void>;
+  /**
+   * Stops the programs of a running machine where they are, with all their memory; they can still be stopped for good.
+   * Rejects, and they go on, when there is no machine, when they do not stand still soon, or when the signal aborts.
+   */
+  freeze(spriteId: string, signal: AbortSignal): Promise<void>;
+  /** Lets the programs of a frozen machine go on exactly where they were; nothing happens when they run. Rejects without a machine. */
+  thaw(spriteId: string): Promise<void>;
   /** Machines alive on this host, also those an earlier server process started. */
   list(): Promise<readonly RunningMachine[]>;
-  /** Releases what dead machines left behind (mounts, loops, cgroups, directories); living ones are not touched. */
+  /**
+   * Releases what dead machines left behind (mounts, loops, cgroups, directories); living ones are not touched, except
+   * that those a dying server had half frozen go on.
+   */
   repair(): Promise<void>;
   /**
    * Runs `work` while the disk of a running machine stands still with everything synced on it; the programs go on and

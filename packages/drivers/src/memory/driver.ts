@@ -8,7 +8,11 @@ export type StartPlan =
   | { readonly type: 'hang' }
   | { readonly type: 'fail'; readonly error: Error };
 
-type Machine = RunningMachine & { readonly streams: Set<Duplex>; readonly ended: PromiseWithResolvers<void> };
+type Machine = Omit<RunningMachine, 'frozen'> & {
+  frozen: boolean;
+  readonly streams: Set<Duplex>;
+  readonly ended: PromiseWithResolvers<void>;
+};
 
 /** Machines that are nothing but an entry in a map, for tests of what stands above the driver. */
 export class MemoryDriver implements Driver<Duplex> {
@@ -50,6 +54,7 @@ export class MemoryDriver implements Driver<Duplex> {
     const machine = {
       spriteId,
       incarnation,
+      frozen: false,
       streams: new Set<Duplex>(),
       ended: Promise.withResolvers<void>(),
     };
@@ -61,8 +66,23 @@ export class MemoryDriver implements Driver<Duplex> {
     this.die(spriteId);
   }
 
+  async freeze(spriteId: string, signal: AbortSignal): Promise<void> {
+    this.log.push(`freeze ${spriteId}`);
+    signal.throwIfAborted();
+    this.#running(spriteId).frozen = true;
+  }
+
+  async thaw(spriteId: string): Promise<void> {
+    this.log.push(`thaw ${spriteId}`);
+    this.#running(spriteId).frozen = false;
+  }
+
   async list(): Promise<readonly RunningMachine[]> {
-    return [...this.#machines.values()].map(({ spriteId, incarnation }) => ({ spriteId, incarnation }));
+    return [...this.#machines.values()].map(({ spriteId, incarnation, frozen }) => ({
+      spriteId,
+      incarnation,
+      frozen,
+    }));
   }
 
   async repair(): Promise<void> {
@@ -90,6 +110,12 @@ export class MemoryDriver implements Driver<Duplex> {
   async exited(spriteId: string, signal: AbortSignal): Promise<void> {
     const machine = this.#machines.get(spriteId);
     if (machine !== undefined) await Promise.race([machine.ended.promise, aborted(signal)]);
+  }
+
+  #running(spriteId: string): Machine {
+    const machine = this.#machines.get(spriteId);
+    if (machine !== undefined) return machine;
+    throw new SpriteError('unavailable', `sprite ${spriteId} has no running machine`);
   }
 }
 

@@ -74,7 +74,7 @@ describe('OciDriver', () => {
     await using f = await startedFixture();
     const later = await f.reopen();
     await later.repair();
-    expect(await later.list()).toEqual([{ spriteId: f.id, incarnation: 1 }]);
+    expect(await later.list()).toEqual([{ spriteId: f.id, incarnation: 1, frozen: false }]);
     (await later.dial(f.id, within(5000))).destroy();
     const exited = later.exited(f.id, within(10_000));
     await f.evaluate(f.id, 'setTimeout(() => process.exit(0), 5)');

@@ -17,6 +17,8 @@ import {
 } from '@sprites/linux';
 import type { AgentRuntime } from './agent-runtime.ts';
 import { createAgentCommand, createBundle, idsPerMachine } from './bundle.ts';
+import { dialAgent } from './dial.ts';
+import { Freezer } from './freezer.ts';
 import { connectGuestSocket, guestSocketPath, mountSocketDir, waitForGuestSocket } from './guest-socket.ts';
 import { missingInGvisor, readGvisorFlags } from './gvisor.ts';
 import { checkHost } from './host-check.ts';
@@ -157,8 +159,22 @@ export class OciDriver implements Driver<Socket> {
     return this.#inTurn(spriteId, () => release(this.#releaseDeps, machine));
   }
 
+  freeze(spriteId: string, signal: AbortSignal): Promise<void> {
+    return this.#inTurn(spriteId, async () => (await this.#running(spriteId)).freeze(signal));
+  }
+
+  thaw(spriteId: string): Promise<void> {
+    return this.#inTurn(spriteId, async () => (await this.#running(spriteId)).thaw());
+  }
+
   async list(): Promise<readonly RunningMachine[]> {
-    return (await this.#listRunning()).map(({ spriteId, incarnation }) => ({ spriteId, incarnation }));
+    const running = await this.#listRunning();
+    return Promise.all(
+      running.map(async ({ spriteId, incarnation }) => {
+        const freezer = new Freezer(this.#cgroups, this.#runDir.machine(spriteId));
+        return { spriteId, incarnation, frozen: await freezer.isFrozen() };
+      }),
+    );
   }
 
   async repair(): Promise<void> {
@@ -170,7 +186,10 @@ export class OciDriver implements Driver<Socket> {
         // one that runs under another kernel than we say is not left running
         if (state?.isolation !== this.isolation) await release(this.#releaseDeps, machine);
         // a server that was killed while it quiesced the disk left every write waiting
-        else await thawFileSystem(machine.disk);
+        else {
+          await thawFileSystem(machine.disk);
+          await new Freezer(this.#cgroups, machine).repair();
+        }
       });
     }
     const running = await this.#listRunning();
@@ -194,33 +213,7 @@ export class OciDriver implements Driver<Socket> {
 
   dial(spriteId: string, signal: AbortSignal): Promise<Socket> {
     const machine = this.#runDir.machine(spriteId);
-    const unreachable = (cause: unknown): SpriteError =>
-      new SpriteError('agent_unreachable', `sprite ${spriteId} has no running machine`, { cause });
-    return new Promise((resolve, reject) => {
-      signal.throwIfAborted();
-      let socket: Socket;
-      try {
-        socket = this.#connect(machine);
-      } catch (cause) {
-        reject(unreachable(cause));
-        return;
-      }
-      const onAbort = (): void => {
-        socket.destroy();
-        reject(signal.reason);
-      };
-      signal.addEventListener('abort', onAbort, { once: true });
-      const onError = (cause: Error): void => {
-        signal.removeEventListener('abort', onAbort);
-        reject(unreachable(cause));
-      };
-      socket.once('error', onError);
-      socket.once('connect', () => {
-        signal.removeEventListener('abort', onAbort);
-        socket.off('error', onError);
-        resolve(socket);
-      });
-    });
+    return dialAgent(spriteId, () => this.#connect(machine), signal);
   }
 
   async exited(spriteId: string, signal: AbortSignal): Promise<void> {
@@ -346,6 +339,12 @@ export class OciDriver implements Driver<Socket> {
 
   get #releaseDeps(): { readonly cgroups: CgroupLayout; readonly clock: Clock } {
     return { cgroups: this.#cgroups, clock: this.#options.clock };
+  }
+
+  async #running(spriteId: string): Promise<Freezer> {
+    const machine = this.#runDir.machine(spriteId);
+    if ((await this.#findRunning(machine)) !== undefined) return new Freezer(this.#cgroups, machine);
+    throw new SpriteError('unavailable', `sprite ${spriteId} has no running machine`);
   }
 
   async #findRunning(machine: MachineDir): Promise<MachineState | undefined> {
