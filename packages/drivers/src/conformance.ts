@@ -20,6 +20,7 @@ export function describeDriver(name: string, createFixture: () => Promise<Driver
     describeEnd(createFixture);
     describeQuiesce(createFixture);
     describeFreeze(createFixture);
+    describeName(createFixture);
   });
 }
 
@@ -217,5 +218,30 @@ function describeQuiesce(createFixture: () => Promise<DriverFixture>): void {
     await expect(f.driver.quiesce(spriteId, () => Promise.reject(new Error('broken')))).rejects.toThrow(
       'broken',
     );
+  });
+}
+
+function describeName(createFixture: () => Promise<DriverFixture>): void {
+  it('names a machine that was started without a name, once, and leaves it running when it repairs', async () => {
+    await using f = await createFixture();
+    if (!f.driver.canName) return;
+    const spec = await f.spec(1);
+    await f.driver.start({ ...spec, hostname: undefined }, plugNothing, within(20_000));
+    const name = { ...spec, hostname: 'claimed' };
+    await f.driver.name(name);
+    await expect(f.driver.name(name)).rejects.toMatchObject({ code: 'unavailable' });
+    await f.driver.repair();
+    expect(await f.driver.list()).toHaveLength(1);
+    (await f.driver.dial(spec.spriteId, within(5000))).destroy();
+  });
+
+  it('ends a machine without a name when it repairs', async () => {
+    await using f = await createFixture();
+    const spec = await f.spec(1);
+    await f.driver.start({ ...spec, hostname: undefined }, plugNothing, within(20_000));
+    await f.driver.repair();
+    expect(await f.driver.list()).toEqual([]);
+    await expect(f.driver.name({ ...spec, hostname: 'late' })).rejects.toMatchObject({ code: 'unavailable' });
+    await f.driver.start(spec, plugNothing, within(20_000));
   });
 }

@@ -18,3 +18,4 @@ export * from './rtnetlink.ts';
 export * from './syscall.ts';
 export * from './tool.ts';
 export * from './unix-socket.ts';
+export * from './uts.ts';

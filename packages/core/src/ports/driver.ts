@@ -11,7 +11,8 @@ export type MachineSpec = {
   readonly spriteId: string;
   /** how many times this sprite has booted, from 1 */
   readonly incarnation: number;
-  readonly hostname: string;
+  /** undefined for a machine of the pool, which gets its name by `name` */
+  readonly hostname: string | undefined;
   /** small number, unique among this server's sprites for as long as the sprite exists; picks uid range and address */
   readonly slot: number;
   /** absolute host path of the disk's image file */
@@ -24,6 +25,11 @@ export type MachineSpec = {
   readonly environment: Readonly<Record<string, string>>;
   /** lines of /etc/resolv.conf */
   readonly resolvConf: string;
+};
+
+/** What a machine of the pool is told of the sprite that it becomes. */
+export type MachineName = Required<Pick<MachineSpec, 'spriteId' | 'slot' | 'environment'>> & {
+  readonly hostname: string;
 };
 
 /** Where a network interface must be put before the machine's first program runs. */
@@ -54,6 +60,13 @@ export interface Driver<Stream extends Destroyable = Destroyable> {
    * On failure or abort nothing of the machine is left.
    */
   start(spec: MachineSpec, plug: (target: PlugTarget) => Promise<void>, signal: AbortSignal): Promise<void>;
+  /** false when machines of this driver can only be started with their name */
+  readonly canName: boolean;
+  /**
+   * Gives a machine that was started without a name its name and variables. Once this resolves it is like one that was
+   * started with them. Throws `unavailable` when there is no running machine without a name, `not_supported`.
+   */
+  name(machine: MachineName): Promise<void>;
   /** Ends the machine if there is one and releases everything it held on the host: processes, mounts, loops, cgroups. */
   stop(spriteId: string): Promise<void>;
   /**
@@ -66,8 +79,9 @@ export interface Driver<Stream extends Destroyable = Destroyable> {
   /** Machines alive on this host, also those an earlier server process started. */
   list(): Promise<readonly RunningMachine[]>;
   /**
-   * Releases what dead machines left behind (mounts, loops, cgroups, directories); living ones are not touched, except
-   * that those a dying server had half frozen go on.
+   * For start-up: releases what dead machines left behind (mounts, loops, cgroups, directories) and ends those without a
+   * name, which only the server that started them knows. The others are not touched, except that those a dying server had
+   * half frozen go on.
    */
   repair(): Promise<void>;
   /**

@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream';
 import { SpriteError } from '@sprites/contract';
-import type { Driver, Isolation, MachineSpec, PlugTarget, RunningMachine } from '@sprites/core';
+import type { Driver, Isolation, MachineName, MachineSpec, PlugTarget, RunningMachine } from '@sprites/core';
 
 /** What a start of a machine in memory does. */
 export type StartPlan =
@@ -10,6 +10,8 @@ export type StartPlan =
 
 type Machine = Omit<RunningMachine, 'frozen'> & {
   frozen: boolean;
+  /** undefined while it is a machine of the pool */
+  hostname: string | undefined;
   readonly streams: Set<Duplex>;
   readonly ended: PromiseWithResolvers<void>;
 };
@@ -17,6 +19,7 @@ type Machine = Omit<RunningMachine, 'frozen'> & {
 /** Machines that are nothing but an entry in a map, for tests of what stands above the driver. */
 export class MemoryDriver implements Driver<Duplex> {
   readonly isolation: Isolation = 'emulated';
+  readonly canName = true;
   /** calls in order, e.g. `start sprite_1` */
   readonly log: string[] = [];
   readonly #machines = new Map<string, Machine>();
@@ -55,10 +58,20 @@ export class MemoryDriver implements Driver<Duplex> {
       spriteId,
       incarnation,
       frozen: false,
+      hostname: spec.hostname,
       streams: new Set<Duplex>(),
       ended: Promise.withResolvers<void>(),
     };
     this.#machines.set(spriteId, machine);
+  }
+
+  async name({ spriteId, hostname }: MachineName): Promise<void> {
+    this.log.push(`name ${spriteId} ${hostname}`);
+    const machine = this.#machines.get(spriteId);
+    if (machine === undefined || machine.hostname !== undefined) {
+      throw new SpriteError('unavailable', `${spriteId} has no running machine without a name`);
+    }
+    machine.hostname = hostname;
   }
 
   async stop(spriteId: string): Promise<void> {
@@ -87,6 +100,8 @@ export class MemoryDriver implements Driver<Duplex> {
 
   async repair(): Promise<void> {
     this.log.push('repair');
+    for (const { spriteId, hostname } of [...this.#machines.values()])
+      if (hostname === undefined) this.die(spriteId);
   }
 
   async quiesce<T>(spriteId: string, work: () => Promise<T>): Promise<T> {

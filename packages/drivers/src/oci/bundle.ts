@@ -98,7 +98,7 @@ export function createBundle(options: BundleOptions): object {
   const ids = [{ containerID: 0, hostID: firstId, size: idsPerMachine }];
   return {
     ociVersion: '1.0.2',
-    hostname: spec.hostname,
+    hostname: spec.hostname ?? 'sprite',
     root: { path: machine.root, readonly: false },
     process: {
       terminal: false,

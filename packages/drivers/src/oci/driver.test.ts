@@ -70,6 +70,27 @@ describe('OciDriver', () => {
     });
   });
 
+  it('gives a machine of the pool its name everywhere, and the host keeps its own', async () => {
+    await using f = await createOciFixture(world);
+    const spec = await f.spec(1);
+    const hostName = await readFile('/proc/sys/kernel/hostname', 'utf8');
+    await f.driver.start({ ...spec, hostname: undefined, environment: {} }, plugNothing, within(20_000));
+    const look = `return sh('cat /proc/sys/kernel/hostname /etc/hostname; cat /etc/hosts; echo; cat /.sprite/machine.json')`;
+    const before = shell(await f.evaluate(spec.spriteId, look)).output;
+    expect(before).not.toContain('box-1');
+    const machineId = shell(await f.evaluate(spec.spriteId, `return sh('cat /etc/machine-id')`)).output;
+    await f.driver.name({ ...spec, hostname: 'box-1' });
+    const [kernel, file, ...rest] = shell(await f.evaluate(spec.spriteId, look)).output.split('\n');
+    expect([kernel, file]).toEqual(['box-1', 'box-1']);
+    expect(rest).toContain('127.0.1.1 box-1');
+    expect(JSON.parse(rest.at(-1) ?? '')).toMatchObject({
+      name: 'box-1',
+      environment: { GREETING: 'hello' },
+    });
+    expect(machineId).toMatch(/^[0-9a-f]{32}\n$/);
+    expect(await readFile('/proc/sys/kernel/hostname', 'utf8')).toBe(hostName);
+  });
+
   it('finds machines again after a restart of the server, and their end', async () => {
     await using f = await startedFixture();
     const later = await f.reopen();

@@ -1,13 +1,20 @@
 import { chown, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { SpriteError } from '@sprites/contract';
-import type { Clock, Driver, Isolation, MachineSpec, PlugTarget, RunningMachine } from '@sprites/core';
+import type {
+  Clock,
+  Driver,
+  Isolation,
+  MachineName,
+  MachineSpec,
+  PlugTarget,
+  RunningMachine,
+} from '@sprites/core';
 import {
   Cgroup,
   type CgroupLayout,
   connectUnix,
   findCgroups,
-  hasCode,
   identifyProcess,
   listenUnix,
   openEmptyNetns,
@@ -24,8 +31,10 @@ import { missingInGvisor, readGvisorFlags } from './gvisor.ts';
 import { checkHost } from './host-check.ts';
 import { limitNamespace, raiseHostLimits } from './host-limits.ts';
 import { writeIdentity } from './identity-files.ts';
+import { describeMachine } from './machine-facts.ts';
 import { isRunning, type MachineState, readBootId, readState, writeState } from './machine-state.ts';
 import { OciMountedDisks } from './mounted-disks.ts';
+import { nameMachine } from './name-machine.ts';
 import { DiskQuiescence } from './quiesce.ts';
 import { killStrayRuntimes, release } from './release.ts';
 import { mountRoot } from './root.ts';
@@ -34,6 +43,7 @@ import { Runtime, type RuntimeName } from './runtime.ts';
 import { settleAll } from './settle.ts';
 import { SharedMounts } from './shared-mounts.ts';
 import { keepSpareSpace } from './spare-space.ts';
+import { listTraces } from './traces.ts';
 import { cannotRun, prepareTrial, readTrial } from './trial.ts';
 
 export type OciDriverOptions = {
@@ -86,6 +96,8 @@ type OpenOptions = OciDriverOptions & { readonly runtime: RuntimeName; readonly 
  */
 export class OciDriver implements Driver<Socket> {
   readonly isolation: Isolation;
+  /** a sandbox of gVisor keeps its name where the host's kernel does not reach */
+  readonly canName: boolean;
   /** for the guard of the pool the disks are on */
   readonly mountedDisks: OciMountedDisks;
   readonly #options: OpenOptions;
@@ -102,6 +114,7 @@ export class OciDriver implements Driver<Socket> {
   constructor(options: OpenOptions, runDir: RunDir, cgroups: CgroupLayout) {
     this.#options = options;
     this.isolation = options.runtime === 'runsc' ? 'gvisor' : 'container';
+    this.canName = this.isolation === 'container';
     this.#runDir = runDir;
     this.#cgroups = cgroups;
     const { runtime: name, flags, clock } = options;
@@ -154,6 +167,23 @@ export class OciDriver implements Driver<Socket> {
     });
   }
 
+  name({ spriteId, slot, ...given }: MachineName): Promise<void> {
+    if (!this.canName)
+      throw new SpriteError('not_supported', 'machines of gVisor get their name at their start');
+    const machine = this.#runDir.machine(spriteId);
+    return this.#inTurn(spriteId, async () => {
+      const state = await this.#findRunning(machine);
+      if (state?.init === undefined || state.unnamed !== true) {
+        throw new SpriteError('unavailable', `${spriteId} has no running machine without a name`);
+      }
+      const facts = describeMachine({ ...given, spriteId, incarnation: state.incarnation }, this.#options);
+      await nameMachine({ ...given, machine, facts, init: state.init, firstId: this.#firstId(slot) });
+      // last: until now the machine is nobody's
+      const { unnamed: _, ...named } = state;
+      await writeState(machine, named);
+    });
+  }
+
   stop(spriteId: string): Promise<void> {
     const machine = this.#runDir.machine(spriteId);
     return this.#inTurn(spriteId, () => release(this.#releaseDeps, machine));
@@ -179,12 +209,12 @@ export class OciDriver implements Driver<Socket> {
 
   async repair(): Promise<void> {
     await killStrayRuntimes(this.#runDir);
-    for (const spriteId of await this.#listTraces()) {
+    for (const spriteId of await listTraces(this.#runDir, this.#cgroups)) {
       const machine = this.#runDir.machine(spriteId);
       await this.#inTurn(spriteId, async () => {
         const state = await this.#findRunning(machine);
-        // one that runs under another kernel than we say is not left running
-        if (state?.isolation !== this.isolation) await release(this.#releaseDeps, machine);
+        // one that runs under another kernel than we say is not left running, and one of the pool is nobody's
+        if (state?.isolation !== this.isolation || state.unnamed) await release(this.#releaseDeps, machine);
         // a server that was killed while it quiesced the disk left every write waiting
         else {
           await thawFileSystem(machine.disk);
@@ -204,7 +234,7 @@ export class OciDriver implements Driver<Socket> {
   /** Stops every machine of the run directory and removes it; the driver is of no use afterwards. */
   async release(): Promise<void> {
     await killStrayRuntimes(this.#runDir);
-    const traces = await this.#listTraces();
+    const traces = await listTraces(this.#runDir, this.#cgroups);
     await settleAll(...traces.map((spriteId) => this.stop(spriteId)));
     await this.#shared.releaseAll();
     await new Cgroup(this.#cgroups, this.#runDir.cgroup).remove();
@@ -237,6 +267,7 @@ export class OciDriver implements Driver<Socket> {
       isolation: this.isolation,
       diskFile: spec.diskFile,
       bootId: await readBootId(),
+      ...(spec.hostname === undefined ? { unnamed: true } : {}),
     };
     await mkdir(machine.path, { mode: 0o710 });
     // the machine's root must pass through, other users of the host must not
@@ -260,7 +291,7 @@ export class OciDriver implements Driver<Socket> {
     });
     await settleAll(
       writeIdentity(machine.root, spec, firstId).then(() => keepSpareSpace(machine.disk)),
-      writeFile(machine.facts, this.#describe(spec), { mode: 0o444 }),
+      writeFile(machine.facts, describeMachine(spec, this.#options), { mode: 0o444 }),
       writeFile(machine.config, JSON.stringify(bundle), { mode: 0o600 }),
     );
     const init = await this.#createContainer(machine);
@@ -314,18 +345,6 @@ export class OciDriver implements Driver<Socket> {
     return waitForGuestSocket({ machine, netnsFd: this.#blindNetnsFd, init, clock, signal });
   }
 
-  /** Read-only facts for the agent, at `/.sprite/machine.json`. */
-  #describe(spec: MachineSpec): string {
-    return JSON.stringify({
-      name: spec.hostname,
-      sprite_id: spec.spriteId,
-      incarnation: spec.incarnation,
-      environment: spec.environment,
-      version: this.#options.version,
-      ...this.#options.agentSettings,
-    });
-  }
-
   #firstId(slot: number): number {
     const firstId = (this.#options.uidBase ?? defaultUidBase) + slot * idsPerMachine;
     if (firstId + idsPerMachine > 0xffff_ffff) {
@@ -358,17 +377,6 @@ export class OciDriver implements Driver<Socket> {
     return found.filter((state) => state !== undefined);
   }
 
-  /** Ids of everything a machine of ours may have left somewhere. */
-  async #listTraces(): Promise<readonly string[]> {
-    const dirs = [this.#runDir.machines, this.#runDir.disks, this.#runDir.runtime];
-    const cgroups = this.#cgroups.all.map((root) => `${root}${this.#runDir.cgroup}`);
-    const names = await Promise.all([
-      ...dirs.map((dir) => readdir(dir)),
-      ...cgroups.map((dir) => listDirectories(dir)),
-    ]);
-    return [...new Set(names.flat())];
-  }
-
   async #inTurn<T>(spriteId: string, work: () => Promise<T>): Promise<T> {
     const previous = this.#turns.get(spriteId) ?? Promise.resolve();
     const current = previous.then(work, work);
@@ -384,14 +392,4 @@ export class OciDriver implements Driver<Socket> {
 async function readRuntimeFlags(runtime: RuntimeName): Promise<readonly string[]> {
   if (runtime === 'crun') return ['--cgroup-manager=cgroupfs'];
   return runtime === 'runsc' ? await readGvisorFlags() : [];
-}
-
-async function listDirectories(dir: string): Promise<readonly string[]> {
-  try {
-    const entries = await readdir(dir, { withFileTypes: true });
-    return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return [];
-    throw error;
-  }
 }

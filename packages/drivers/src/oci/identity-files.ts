@@ -11,27 +11,50 @@ const mostAccountBytes = 16 * 1024 * 1024;
 const mountPoints = ['.sprite', 'dev', 'proc', 'sys'];
 
 /**
- * Writes what names the machine into its root file system before anything runs in it: /etc/hostname, /etc/resolv.conf,
- * unless it knows the name already /etc/hosts, and at a sprite's first boot a new /etc/machine-id. They are ordinary files of the sprite, so package upgrades can
- * replace them. No path inside is followed: each step opens one name below a directory that is held open.
+ * Writes what names the machine into its root file system before anything runs in it: /etc/resolv.conf, what `writeName`
+ * writes unless it has no name yet, and at a sprite's first boot a new /etc/machine-id. They are ordinary files of the
+ * sprite, so package upgrades can replace them. No path inside is followed: each step opens one name below a directory
+ * that is held open.
  */
 export async function writeIdentity(root: string, spec: MachineSpec, firstId: number): Promise<void> {
   for (const name of mountPoints) await ensureDirectory(root, name, firstId);
   await ensureDirectory(root, 'etc', firstId);
+  await changeEtc(root, firstId, async (put, dir) => {
+    for (const name of ['passwd', 'group']) await ensureReadable(join(dir, name));
+    // a fork begins with the id of its origin
+    if (spec.incarnation === 1) await put('machine-id', () => `${randomBytes(16).toString('hex')}\n`);
+    if (spec.hostname !== undefined) await putName(put, spec.hostname);
+    await put('resolv.conf', () => spec.resolvConf);
+  });
+}
+
+/** Writes /etc/hostname and, unless it knows the name already, /etc/hosts into a root file system that has an /etc. */
+export async function writeName(root: string, hostname: string, firstId: number): Promise<void> {
+  await changeEtc(root, firstId, (put) => putName(put, hostname));
+}
+
+/** Replaces a file of /etc by what `change` makes of it. */
+type Put = (name: string, change: (present: FileText) => FileText) => Promise<void>;
+
+async function putName(put: Put, hostname: string): Promise<void> {
+  await put('hostname', () => `${hostname}\n`);
+  await put('hosts', (present) => addHost(present, hostname));
+}
+
+async function changeEtc(
+  root: string,
+  firstId: number,
+  work: (put: Put, dir: string) => Promise<void>,
+): Promise<void> {
   await using etc = await open(join(root, 'etc'), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   const dir = `/proc/self/fd/${etc.fd}`;
-  for (const name of ['passwd', 'group']) await ensureReadable(join(dir, name));
-  const put = async (name: string, change: (present: FileText) => FileText): Promise<void> => {
+  const put: Put = async (name, change) => {
     const present = await readText(join(dir, name));
     const wanted = change(present);
     if (typeof wanted === 'string' && wanted !== present) await replace(dir, name, wanted, firstId);
   };
   try {
-    // a fork begins with the id of its origin
-    if (spec.incarnation === 1) await put('machine-id', () => `${randomBytes(16).toString('hex')}\n`);
-    await put('hostname', () => `${spec.hostname}\n`);
-    await put('resolv.conf', () => spec.resolvConf);
-    await put('hosts', (present) => addHost(present, spec.hostname));
+    await work(put, dir);
   } catch (error) {
     // a sprite whose disk is full must start all the same, or nobody could ever make room on it
     if (!hasCode(error, 'ENOSPC', 'EDQUOT', 'EROFS')) throw error;

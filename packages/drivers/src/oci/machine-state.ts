@@ -13,6 +13,8 @@ export type MachineState = {
   readonly diskFile: string;
   /** the machine's first process; absent while the machine is being put together */
   readonly init?: ProcessIdentity;
+  /** true while it is a machine of the pool, which nobody may take for a sprite's */
+  readonly unnamed?: true;
   /** boot of the host, for run directories that outlive one */
   readonly bootId: string;
 };
