@@ -15,7 +15,7 @@ describe('parseGuestMessage', () => {
     );
     if (message?.type !== 'activity') throw new Error('not read');
     expect(message.activity.holds).toHaveLength(32);
-    expect(message.activity.holds[0]?.label).toMatch(/^a \[31mx{195}$/);
+    expect(message.activity.holds[0]?.label).toMatch(/^a \[31mx{194}$/);
     expect(message.activity.holds[0]?.until).toBe('2026-01-01T00:00:00.000Z');
   });
 
