@@ -35,6 +35,7 @@ export const errorTable = {
   internal_error: { status: 500, description: 'the server failed; the request id finds the log line' },
   not_supported: { status: 501, description: 'this server does not offer this feature' },
   agent_unreachable: { status: 502, description: 'the program inside the sprite did not answer' },
+  port_unreachable: { status: 502, description: 'nothing in the sprite answers on that port' },
   unavailable: { status: 503, description: 'the sprite or the server cannot answer at the moment; retry' },
   wake_failed: { status: 503, description: 'the sprite could not be started; the message says why' },
   wake_timeout: { status: 504, description: 'the sprite did not become ready within the time limit' },

@@ -16,6 +16,7 @@ export * from './process.ts';
 export * from './rcu.ts';
 export * from './rtnetlink.ts';
 export * from './syscall.ts';
+export * from './tcp-socket.ts';
 export * from './tool.ts';
 export * from './unix-socket.ts';
 export * from './uts.ts';

@@ -92,6 +92,11 @@ export interface Driver<Stream extends Destroyable = Destroyable> {
   quiesce<T>(spriteId: string, work: () => Promise<T>): Promise<T>;
   /** Opens a byte stream to the agent of a running machine; rejects when there is none. */
   dial(spriteId: string, signal: AbortSignal): Promise<Stream>;
+  /**
+   * Opens a byte stream to a TCP port on the loopback of a running machine. Throws `port_unreachable` when nothing listens
+   * there or there is no machine, `not_supported` where machines keep their loopback to themselves.
+   */
+  connect(spriteId: string, port: number, signal: AbortSignal): Promise<Stream>;
   /** Resolves when the machine has ended by itself or by stop. */
   exited(spriteId: string, signal: AbortSignal): Promise<void>;
 }

@@ -122,6 +122,13 @@ export class MemoryDriver implements Driver<Duplex> {
     return stream;
   }
 
+  /** As `dial`, whatever the port. */
+  async connect(spriteId: string, _port: number, signal: AbortSignal): Promise<Duplex> {
+    return this.dial(spriteId, signal).catch((cause: unknown) => {
+      throw new SpriteError('port_unreachable', `sprite ${spriteId} has no running machine`, { cause });
+    });
+  }
+
   async exited(spriteId: string, signal: AbortSignal): Promise<void> {
     const machine = this.#machines.get(spriteId);
     if (machine !== undefined) await Promise.race([machine.ended.promise, aborted(signal)]);

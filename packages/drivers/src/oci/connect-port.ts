@@ -1,0 +1,26 @@
+import { closeSync, openSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { SpriteError } from '@sprites/contract';
+import { connectLoopback, hasCode, isAlive, netnsPath, type ProcessIdentity } from '@sprites/linux';
+
+/**
+ * Connects to a port on the loopback of the machine with this first process, by IPv4 or, where nobody listens there, IPv6.
+ * Throws `port_unreachable` when nobody listens, or the signal's reason.
+ */
+export async function connectPort(init: ProcessIdentity, port: number, signal: AbortSignal): Promise<Socket> {
+  const netnsFd = openSync(netnsPath(init.pid), 'r');
+  try {
+    // the number could be another process's by now
+    if (!isAlive(init)) throw new SpriteError('port_unreachable', 'the machine has ended');
+    return await connectLoopback({ netnsFd, family: 4, port }, signal).catch((error: unknown) => {
+      if (!hasCode(error, 'ECONNREFUSED')) throw error;
+      return connectLoopback({ netnsFd, family: 6, port }, signal);
+    });
+  } catch (cause) {
+    signal.throwIfAborted();
+    if (cause instanceof SpriteError) throw cause;
+    throw new SpriteError('port_unreachable', `nothing answers on port ${port} of the sprite`, { cause });
+  } finally {
+    closeSync(netnsFd);
+  }
+}
