@@ -1,13 +1,20 @@
 import { closeSync, openSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { SpriteError } from '@sprites/contract';
-import { connectLoopback, hasCode, isAlive, netnsPath, type ProcessIdentity } from '@sprites/linux';
+import { connectLoopback, hasCode, isAlive, netnsPath } from '@sprites/linux';
+import type { MachineState } from './machine-state.ts';
 
 /**
- * Connects to a port on the loopback of the machine with this first process, by IPv4 or, where nobody listens there, IPv6.
- * Throws `port_unreachable` when nobody listens, or the signal's reason.
+ * Connects to a port on the loopback of a running machine, by IPv4 or, where nobody listens there, IPv6. Throws
+ * `port_unreachable` when nobody listens or there is no machine, or the signal's reason.
  */
-export async function connectPort(init: ProcessIdentity, port: number, signal: AbortSignal): Promise<Socket> {
+export async function connectPort(
+  running: Promise<MachineState | undefined>,
+  port: number,
+  signal: AbortSignal,
+): Promise<Socket> {
+  const init = (await running)?.init;
+  if (init === undefined) throw new SpriteError('port_unreachable', 'the sprite has no running machine');
   const netnsFd = openSync(netnsPath(init.pid), 'r');
   try {
     // the number could be another process's by now

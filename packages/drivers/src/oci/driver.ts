@@ -25,7 +25,6 @@ import {
 import type { AgentRuntime } from './agent-runtime.ts';
 import { createAgentCommand, createBundle, idsPerMachine } from './bundle.ts';
 import { connectPort } from './connect-port.ts';
-import { connected } from './connected.ts';
 import { dialAgent } from './dial.ts';
 import { Freezer } from './freezer.ts';
 import { connectGuestSocket, guestSocketPath, mountSocketDir, waitForGuestSocket } from './guest-socket.ts';
@@ -245,18 +244,13 @@ export class OciDriver implements Driver<Socket> {
 
   dial(spriteId: string, signal: AbortSignal): Promise<Socket> {
     const machine = this.#runDir.machine(spriteId);
-    const unreachable = (cause: unknown): SpriteError =>
-      new SpriteError('agent_unreachable', `sprite ${spriteId} has no running machine`, { cause });
-    return connected(() => this.#connect(machine), unreachable, signal);
+    return dialAgent(spriteId, () => this.#connect(machine), signal);
   }
 
-  async connect(spriteId: string, port: number, signal: AbortSignal): Promise<Socket> {
+  connect(spriteId: string, port: number, signal: AbortSignal): Promise<Socket> {
     if (this.isolation === 'gvisor')
       throw new SpriteError('not_supported', 'ports of gvisor machines can only be reached by the agent');
-    const state = await this.#findRunning(this.#runDir.machine(spriteId));
-    if (state?.init === undefined)
-      throw new SpriteError('port_unreachable', `sprite ${spriteId} has no running machine`);
-    return connectPort(state.init, port, signal);
+    return connectPort(this.#findRunning(this.#runDir.machine(spriteId)), port, signal);
   }
 
   async exited(spriteId: string, signal: AbortSignal): Promise<void> {
