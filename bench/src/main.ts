@@ -6,6 +6,7 @@ import type { Bench, Measurement } from './measurement.ts';
 import { burst } from './measurements/burst.ts';
 import { coldWake } from './measurements/cold-wake.ts';
 import { create } from './measurements/create.ts';
+import { createPooled } from './measurements/create-pooled.ts';
 import { exec } from './measurements/exec.ts';
 import { memory } from './measurements/memory.ts';
 import { output } from './measurements/output.ts';
@@ -13,7 +14,16 @@ import { peers } from './measurements/peers.ts';
 import type { Row } from './samples.ts';
 import { renderTable } from './table.ts';
 
-const measurements: readonly Measurement[] = [create, exec, peers, output, coldWake, memory, burst];
+const measurements: readonly Measurement[] = [
+  create,
+  createPooled,
+  exec,
+  peers,
+  output,
+  coldWake,
+  memory,
+  burst,
+];
 
 const usage = `npm run bench [-- options]
 Starts a server of its own and measures what we promise, beside peers on the same machine.
@@ -39,15 +49,18 @@ async function main(): Promise<void> {
     throw new Error(`--n ${values.n} is not a whole number above 0\n${usage}`);
   const chosen = choose(values.only);
   const imagesDir = await prepareTestImages([values.image]);
-  await using server = await startTestServer({
-    imagesDir,
-    image: values.image,
-    settings: { SPRITES_LOG_LEVEL: 'warn' },
-  });
+  const startServer: Bench['startServer'] = (settings) =>
+    startTestServer({
+      imagesDir,
+      image: values.image,
+      settings: { SPRITES_LOG_LEVEL: 'warn', ...settings },
+    });
+  await using server = await startServer({});
   const rows: Row[] = [];
   let lastName = 0;
   const bench: Bench = {
     server,
+    startServer,
     n,
     client: new SpritesClient(server.token, { baseURL: server.baseUrl }),
     official: new OfficialClient(server.token, { baseURL: server.baseUrl }),

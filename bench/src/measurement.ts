@@ -6,6 +6,8 @@ import type { Row } from './samples.ts';
 /** What a measurement works with. */
 export type Bench = {
   readonly server: TestServer;
+  /** starts another server, with further settings; whoever does closes it */
+  readonly startServer: (settings: Readonly<Record<string, string>>) => Promise<TestServer>;
   readonly client: SpritesClient;
   readonly official: OfficialClient;
   /** samples of a latency */

@@ -11,6 +11,7 @@ export * from './lifecycle/lifecycle.ts';
 export * from './lifecycle/reconcile.ts';
 export * from './orgs/bootstrap.ts';
 export * from './orgs/token.ts';
+export * from './pool/machine-pool.ts';
 export type * from './ports/agents.ts';
 export type * from './ports/clock.ts';
 export type * from './ports/disks.ts';

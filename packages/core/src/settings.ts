@@ -14,6 +14,8 @@ export type Settings = {
   readonly maxProcesses: number;
   /** most sprites on this server */
   readonly maxSprites: number;
+  /** machines that are kept running for sprites to come */
+  readonly readyMachines: number;
   /** longest time a request waits for a sprite to wake, in `ms` */
   readonly wakeTimeoutMs: number;
   /** longest time a create waits for capacity, in `ms` */

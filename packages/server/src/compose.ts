@@ -4,21 +4,17 @@ import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
 import { SpriteError } from '@sprites/contract';
 import {
-  Changes,
-  type CheckpointDeps,
-  Events,
+  type CreateDeps,
   ensureOrg,
   installToken,
-  Lifecycle,
-  type LifecycleDeps,
+  type LifecycleObservers,
   Operations,
   type Repairs,
   reconcile,
-  type Settings,
   type Store,
 } from '@sprites/core';
 import { openSqliteStore } from '@sprites/store/sqlite';
-import { DialAgents } from './agents/dial-agents.ts';
+import { createCore } from './compose-core.ts';
 import { openPoolGuard } from './compose-guard.ts';
 import { type Host, openHost } from './compose-host.ts';
 import { createLinks, type ListenerSlot } from './compose-links.ts';
@@ -26,7 +22,8 @@ import type { Config } from './config/config.ts';
 import { createApp } from './http/app.ts';
 import { createListener } from './http/listener.ts';
 import { parseTarget } from './http/path.ts';
-import { createLog, type Logger } from './log.ts';
+import type { Links } from './link/links.ts';
+import { createLog } from './log.ts';
 import { Metrics } from './metrics.ts';
 import { routeCheckpoints } from './routes/checkpoints.ts';
 import { routeEvents } from './routes/events.ts';
@@ -66,34 +63,28 @@ export async function startServer(config: Config): Promise<RunningServer> {
   stack.defer(() => store.close());
   await prepareOrg(store, config);
 
-  const { deps, lifecycle } = createCore(config, host, { store, log });
+  const { deps, lifecycle, pool } = createCore(config, host, { store, log });
   stack.defer(() => deps.events.flush());
   stack.defer(() => lifecycle.close());
-  const metrics = new Metrics(() => countAll(store));
+  stack.defer(() => pool.close());
+  const metrics = new Metrics(
+    () => countAll(store),
+    () => pool.ready,
+  );
   const connections = new Connections();
   const listener: ListenerSlot = {};
   const links = stack.use(createLinks({ host, store, log, listener, onActivity: () => {} }));
-  lifecycle.observe({
-    onWake: ({ kind, tookMs }) => {
-      metrics.wakes.inc({ kind, result: 'ok' });
-      metrics.wakeSeconds.observe({ kind }, tookMs / 1000);
-    },
-    onWakeFailed: () => metrics.wakes.inc({ kind: 'cold', result: 'failed' }),
-    onRunning: (spriteId) => links.open(spriteId),
-    onStop: (spriteId) => {
-      links.close(spriteId);
-      connections.close(spriteId, 1001, 'the sprite was stopped');
-    },
-  });
+  lifecycle.observe(createObservers({ metrics, links, connections }));
   const guard = openPoolGuard(host, store, log);
   stack.defer(() => guard.close());
   const repairs = await reconcile(deps, lifecycle);
+  pool.open();
   const gate: GateDeps = { store, driver: host.driver, lifecycle, connections, metrics, version };
   const url = { current: '' };
   const app = createRoutes({
     config,
     host,
-    deps: { ...deps, lifecycle, operations: new Operations() },
+    deps: { ...deps, lifecycle, pool, operations: new Operations() },
     metrics,
     url,
   });
@@ -127,6 +118,27 @@ export async function startServer(config: Config): Promise<RunningServer> {
   };
 }
 
+function createObservers({ metrics, links, connections }: ObserverInput): LifecycleObservers {
+  return {
+    onWake: ({ kind, tookMs }) => {
+      metrics.wakes.inc({ kind, result: 'ok' });
+      metrics.wakeSeconds.observe({ kind }, tookMs / 1000);
+    },
+    onWakeFailed: () => metrics.wakes.inc({ kind: 'cold', result: 'failed' }),
+    onRunning: (spriteId) => links.open(spriteId),
+    onStop: (spriteId) => {
+      links.close(spriteId);
+      connections.close(spriteId, 1001, 'the sprite was stopped');
+    },
+  };
+}
+
+type ObserverInput = {
+  readonly metrics: Metrics;
+  readonly links: Links;
+  readonly connections: Connections;
+};
+
 /** The org that every server has, and the token the operator may have chosen for it. */
 async function prepareOrg(store: Store, config: Config): Promise<void> {
   const org = await ensureOrg({ store, clock: systemClock }, 'personal');
@@ -135,42 +147,10 @@ async function prepareOrg(store: Store, config: Config): Promise<void> {
   }
 }
 
-function createCore(
-  config: Config,
-  host: Host,
-  { store, log }: { readonly store: Store; readonly log: Logger },
-): { readonly deps: LifecycleDeps; readonly lifecycle: Lifecycle } {
-  const settings: Settings = {
-    version,
-    defaultImage: config.image,
-    cpus: config.cpus,
-    memoryMb: config.memoryMb,
-    storageGb: config.diskGb,
-    maxProcesses: config.maxProcesses,
-    maxSprites: Math.min(config.maxSprites, host.uidCapacity),
-    wakeTimeoutMs: config.wakeTimeoutS * 1000,
-    capacityWaitMs: 25_000,
-  };
-  const deps: LifecycleDeps = {
-    store,
-    disks: host.disks,
-    images: host.images,
-    driver: host.driver,
-    network: host.network,
-    agents: new DialAgents(host.driver),
-    clock: systemClock,
-    changes: new Changes(),
-    events: new Events({ store, clock: systemClock, log }),
-    settings,
-    log,
-  };
-  return { deps, lifecycle: new Lifecycle(deps) };
-}
-
 type RoutesInput = {
   readonly config: Config;
   readonly host: Host;
-  readonly deps: CheckpointDeps;
+  readonly deps: CreateDeps;
   readonly metrics: Metrics;
   /** base URL of the API, known once the server listens */
   readonly url: { readonly current: string };

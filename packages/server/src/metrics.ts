@@ -12,8 +12,8 @@ export class Metrics {
   readonly wakeSeconds: Histogram<'kind'>;
   readonly openSockets: Gauge<never>;
 
-  /** `countSprites` is asked for the number of sprites by status whenever metrics are read. */
-  constructor(countSprites: () => Promise<Readonly<Record<string, number>>>) {
+  /** Both are asked whenever metrics are read: the number of sprites by status, and of machines ready for new ones. */
+  constructor(countSprites: () => Promise<Readonly<Record<string, number>>>, countReady: () => number) {
     const registers = [this.registry];
     collectDefaultMetrics({ register: this.registry });
     this.requests = new Counter({
@@ -57,6 +57,12 @@ export class Metrics {
       collect: async () => {
         for (const [status, count] of Object.entries(await countSprites())) sprites.set({ status }, count);
       },
+    });
+    const ready: Gauge<never> = new Gauge({
+      name: 'sprites_ready_machines',
+      help: 'Machines that run for sprites to come',
+      registers,
+      collect: () => ready.set(countReady()),
     });
   }
 }

@@ -39,6 +39,8 @@ export class TestServer implements AsyncDisposable {
       SPRITES_BOOTSTRAP_TOKEN: this.token,
       SPRITES_IMAGE: options.image ?? 'minimal',
       SPRITES_LOG_LEVEL: 'info',
+      // a test knows what it starts
+      SPRITES_READY_MACHINES: '0',
       ...(options.imagesDir === undefined ? {} : { SPRITES_IMAGES_DIR: options.imagesDir }),
       ...options.settings,
     };

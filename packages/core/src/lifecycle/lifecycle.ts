@@ -83,6 +83,16 @@ export class Lifecycle {
     return this.#running.has(spriteId);
   }
 
+  /** True while a sprite wakes. */
+  get isWaking(): boolean {
+    return this.#waking.isFlying;
+  }
+
+  /** Resolves when no sprite wakes. */
+  quiet(signal: AbortSignal): Promise<void> {
+    return abortable(this.#waking.landed(), signal);
+  }
+
   /**
    * Makes sure that the sprite's machine runs and its agent answers; concurrent callers share one start.
    * Throws `wake_failed`, `wake_timeout`, or `sprite_not_found` when it is deleted meanwhile. A caller that

@@ -24,6 +24,9 @@ export async function reconcile(deps: LifecycleDeps, lifecycle: Lifecycle): Prom
   const keep = sprites.filter((sprite) => sprite.deletedAt === undefined && alive.has(sprite.id));
   await deps.network.repair(new Set(keep.map((sprite) => sprite.slot)));
 
+  // the driver ended them, as they had no name; what became a sprite is no longer among them
+  for (const { id } of await deps.store.listPooled()) await deps.store.removePooled(id);
+
   let stopped = 0;
   for (const spriteId of alive.keys()) {
     if (byId.has(spriteId)) continue;

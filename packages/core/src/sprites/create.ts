@@ -2,21 +2,24 @@ import { type CreateSprite, createId, SpriteError } from '@sprites/contract';
 import type { z } from 'zod';
 import type { CheckpointDeps } from '../checkpoints/deps.ts';
 import { type ForkOrigin, findForkOrigin, forkDisk } from '../checkpoints/fork.ts';
+import { type ClaimDeps, claimMachine } from '../pool/claim.ts';
 import type { Image } from '../ports/images.ts';
 import type { SpriteRecord } from '../ports/store.ts';
 import { effectiveConfig } from './effective-config.ts';
 
+export type CreateDeps = CheckpointDeps & ClaimDeps;
 export type CreateInput = z.output<typeof CreateSprite> & { readonly orgId: string };
 
 const gibibyte = 1024 ** 3;
 
 /**
- * Makes a cold sprite with an empty disk, or with a copy of another's; both are durable when this resolves. Throws
+ * Makes a sprite with an empty disk, or with a copy of another's; both are durable when this resolves. It is cold, or runs
+ * when a machine like it was ready. Throws
  * `sprite_already_exists`, `unknown_image`, `concurrent_sprite_limit_exceeded`, `out_of_space`, and for a fork
  * `sprite_not_found`, `checkpoint_not_found` and `checkpoint_damaged`.
  */
 export async function createSprite(
-  deps: CheckpointDeps,
+  deps: CreateDeps,
   input: CreateInput,
   signal: AbortSignal,
 ): Promise<SpriteRecord> {
@@ -33,17 +36,38 @@ export async function createSprite(
           image: await findImage(deps, input.image ?? deps.settings.defaultImage),
         })
       : forkedRecord(deps, input, { id, origin });
+  const claimed = origin === undefined ? await claimMachine(deps, record) : undefined;
+  const sprite = claimed ?? (await addSprite(deps, record, origin));
+  deps.changes.publish({ type: 'changed', sprite });
+  recordCreation(deps, sprite, origin);
+  return sprite;
+}
+
+async function addSprite(
+  deps: CreateDeps,
+  record: Omit<SpriteRecord, 'slot'>,
+  origin: ForkOrigin | undefined,
+): Promise<SpriteRecord> {
+  const { id, config } = record;
   if (origin !== undefined) await forkDisk(deps, origin, id);
-  else await deps.disks.create(id, effectiveConfig(deps.settings, record.config).storage_gb * gibibyte);
+  else await deps.disks.create(id, effectiveConfig(deps.settings, config).storage_gb * gibibyte);
   try {
-    const capacity = Math.min(deps.network.capacity, deps.settings.maxSprites);
-    const sprite = await deps.store.insertSprite(record, capacity);
-    deps.changes.publish({ type: 'changed', sprite });
-    recordCreation(deps, sprite, origin);
-    return sprite;
+    return await insertSprite(deps, record);
   } catch (error) {
     await deps.disks.remove(id);
     throw error;
+  }
+}
+
+/** What is ready for others must not keep the last slot from a sprite that is there. */
+async function insertSprite(deps: CreateDeps, record: Omit<SpriteRecord, 'slot'>): Promise<SpriteRecord> {
+  const capacity = Math.min(deps.network.capacity, deps.settings.maxSprites);
+  try {
+    return await deps.store.insertSprite(record, capacity);
+  } catch (error) {
+    if (!(error instanceof SpriteError) || error.code !== 'unavailable') throw error;
+    await deps.pool.empty();
+    return deps.store.insertSprite(record, capacity);
   }
 }
 

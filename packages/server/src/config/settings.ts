@@ -189,6 +189,15 @@ export const settings = {
     schema: wholeNumber(1, 60_000),
     fallback: '10000',
   }),
+  readyMachines: defineSetting({
+    env: 'SPRITES_READY_MACHINES',
+    flag: 'ready-machines',
+    placeholder: 'n',
+    help: 'machines kept running for sprites to come, so that a new sprite answers at once; default 1, or 0 on hosts with less than 2 GiB of memory',
+    range: '0 to 100',
+    schema: wholeNumber(0, 100),
+    fallback: hostMemoryMb < 2000 ? '0' : '1',
+  }),
   poolGb: defineSetting({
     env: 'SPRITES_POOL_GB',
     flag: 'pool-gb',

@@ -15,7 +15,10 @@ async function listening(
   const server = createListener({
     clock: systemClock,
     log,
-    metrics: new Metrics(async () => ({})),
+    metrics: new Metrics(
+      async () => ({}),
+      () => 0,
+    ),
     answer,
     upgrade: () => {
       throw new SpriteError('invalid_request', 'not like this');

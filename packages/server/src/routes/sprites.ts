@@ -1,6 +1,6 @@
 import { endpoints } from '@sprites/contract';
 import {
-  type CheckpointDeps,
+  type CreateDeps,
   createSprite,
   getSprite,
   listSprites,
@@ -12,7 +12,7 @@ import { type App, type OrgCall, serve } from '../http/app.ts';
 import { toCounters, toSprite, type WireDeps } from './sprite-json.ts';
 import { watchSprites } from './watch.ts';
 
-export type SpriteRoutesDeps = CheckpointDeps & WireDeps;
+export type SpriteRoutesDeps = CreateDeps & WireDeps;
 
 /** Spec section 4. */
 export function routeSprites(app: App, deps: SpriteRoutesDeps): void {

@@ -1,16 +1,17 @@
 import { SpriteError } from '@sprites/contract';
 import {
   Changes,
-  type CheckpointDeps,
+  type CreateDeps,
   type Disks,
   Events,
   ensureOrg,
   type Image,
   Lifecycle,
-  type LifecycleDeps,
+  MachinePool,
   type Network,
   Operations,
   type OrgRecord,
+  type PoolDeps,
   type Quiet,
   type Settings,
 } from '@sprites/core';
@@ -27,6 +28,7 @@ export const settings: Settings = {
   storageGb: 10,
   maxProcesses: 512,
   maxSprites: 5,
+  readyMachines: 0,
   wakeTimeoutMs: 200,
   capacityWaitMs: 0,
 };
@@ -149,7 +151,7 @@ export class MemoryNetwork implements Network {
 
 /** The core on implementations in memory, with one org. */
 export type Fixture = {
-  readonly deps: CheckpointDeps & { readonly driver: MemoryDriver; readonly store: MemoryStore };
+  readonly deps: CreateDeps & { readonly driver: MemoryDriver; readonly store: MemoryStore };
   readonly disks: MemoryDisks;
   readonly network: MemoryNetwork;
   readonly org: OrgRecord;
@@ -159,7 +161,7 @@ export type Fixture = {
 /** Makes the core of a server for one test; with `base`, one that finds what another left. */
 export async function fixture(
   change: Partial<Settings> = {},
-  base: Partial<Pick<LifecycleDeps, 'agents'>> & { readonly left?: Fixture } = {},
+  base: Partial<Pick<PoolDeps, 'agents' | 'clock' | 'memory'>> & { readonly left?: Fixture } = {},
 ): Promise<Fixture> {
   const driver = base.left?.deps.driver ?? new MemoryDriver();
   const store = base.left?.deps.store ?? new MemoryStore();
@@ -177,7 +179,7 @@ export async function fixture(
     driver,
     network,
     agents: base.agents ?? { health: async () => ({ version: '1.2.3' }) },
-    clock: systemClock,
+    clock: base.clock ?? systemClock,
     changes: new Changes(),
     events: new Events({ store, clock: systemClock, log }),
     settings: { ...settings, ...change },
@@ -185,7 +187,10 @@ export async function fixture(
   };
   const lifecycle = new Lifecycle(core);
   onTestFinished(() => lifecycle.close());
+  const memory = base.memory ?? (async () => ({ availableBytes: 2 ** 34, totalBytes: 2 ** 34 }));
+  const pool = new MachinePool({ ...core, lifecycle, memory });
+  onTestFinished(() => pool.close());
   const org = await ensureOrg({ store, clock: systemClock }, 'personal');
   const signal = new AbortController().signal;
-  return { deps: { ...core, lifecycle, operations: new Operations() }, disks, network, org, signal };
+  return { deps: { ...core, lifecycle, pool, operations: new Operations() }, disks, network, org, signal };
 }

@@ -1,0 +1,60 @@
+import { freemem, totalmem } from 'node:os';
+import {
+  Changes,
+  Events,
+  type HostMemory,
+  Lifecycle,
+  type LifecycleDeps,
+  MachinePool,
+  type Settings,
+  type Store,
+} from '@sprites/core';
+import { DialAgents } from './agents/dial-agents.ts';
+import type { Host } from './compose-host.ts';
+import type { Config } from './config/config.ts';
+import type { Logger } from './log.ts';
+import { systemClock } from './system-clock.ts';
+import { version } from './version.ts';
+
+/** What a sprite is and what may happen to it, on what this host gives. */
+export type Core = {
+  readonly deps: LifecycleDeps;
+  readonly lifecycle: Lifecycle;
+  readonly pool: MachinePool;
+};
+
+/** Puts the core together; nothing happens yet. */
+export function createCore(
+  config: Config,
+  host: Host,
+  { store, log }: { readonly store: Store; readonly log: Logger },
+): Core {
+  const settings: Settings = {
+    version,
+    defaultImage: config.image,
+    cpus: config.cpus,
+    memoryMb: config.memoryMb,
+    storageGb: config.diskGb,
+    maxProcesses: config.maxProcesses,
+    maxSprites: Math.min(config.maxSprites, host.uidCapacity),
+    readyMachines: config.readyMachines,
+    wakeTimeoutMs: config.wakeTimeoutS * 1000,
+    capacityWaitMs: 25_000,
+  };
+  const deps: LifecycleDeps = {
+    store,
+    disks: host.disks,
+    images: host.images,
+    driver: host.driver,
+    network: host.network,
+    agents: new DialAgents(host.driver),
+    clock: systemClock,
+    changes: new Changes(),
+    events: new Events({ store, clock: systemClock, log }),
+    settings,
+    log,
+  };
+  const lifecycle = new Lifecycle(deps);
+  const memory = async (): Promise<HostMemory> => ({ availableBytes: freemem(), totalBytes: totalmem() });
+  return { deps, lifecycle, pool: new MachinePool({ ...deps, lifecycle, memory }) };
+}
