@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { type AgentConfig, MachineFile, parseConfig } from './config.ts';
+import { createActivityResource } from './http/activity.ts';
 import { createControlResource, createExecResource } from './http/exec.ts';
 import { createHealthResource } from './http/health.ts';
 import type { Resource } from './http/resource.ts';
@@ -35,6 +36,7 @@ function start(config: AgentConfig): void {
     control: createControlResource(sessions, machine),
     health: createHealthResource(sessions, machine),
     link: link.resource,
+    activity: createActivityResource(activity),
     checkpoint: createRelayResource('checkpoint', link),
     checkpoints: createRelayResource('checkpoints', link),
     sprite: createRelayResource('sprite', link),

@@ -6,6 +6,7 @@ export * from './errors.ts';
 export * from './event.ts';
 export * from './exec/index.ts';
 export * from './ids.ts';
+export * from './lifecycle.ts';
 export * from './names.ts';
 export * from './openapi.ts';
 export * from './parse.ts';

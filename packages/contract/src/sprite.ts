@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ForkSource } from './checkpoint.ts';
+import { Idle, IdleSettings, SpriteLifecycle } from './lifecycle.ts';
 import { Environment, Label, SpriteName } from './names.ts';
 
 const Timestamp = z.string().meta({ format: 'date-time', description: 'RFC 3339' });
@@ -58,6 +59,7 @@ export const CreateSprite = z
       .max(200)
       .optional()
       .meta({ description: 'Name or digest of an installed base image' }),
+    idle: IdleSettings.optional(),
     from: ForkSource.optional().meta({
       description: 'Begin with a copy of another sprite’s disk, live or as a checkpoint saved it',
     }),
@@ -69,6 +71,7 @@ export const UpdateSprite = z
     url_settings: UrlSettings.optional(),
     labels: Labels.optional(),
     clear_labels: z.boolean().optional(),
+    idle: IdleSettings.optional(),
   })
   .meta({ id: 'UpdateSprite' });
 
@@ -106,6 +109,8 @@ export const Sprite = z
     last_warming_at: Timestamp.nullable(),
     last_started_at: Timestamp.nullable(),
     last_active_at: Timestamp.nullable(),
+    idle: Idle,
+    lifecycle: SpriteLifecycle,
   })
   .meta({ id: 'Sprite' });
 export type Sprite = z.infer<typeof Sprite>;

@@ -18,6 +18,10 @@ export type Settings = {
   readonly readyMachines: number;
   /** longest time a request waits for a sprite to wake, in `ms` */
   readonly wakeTimeoutMs: number;
+  /** seconds of idleness until a running sprite is frozen in memory */
+  readonly warmAfterS: number | 'never';
+  /** seconds in memory until a warm sprite is stopped */
+  readonly coldAfterS: number | 'never';
   /** longest time a create waits for capacity, in `ms` */
   readonly capacityWaitMs: number;
 };

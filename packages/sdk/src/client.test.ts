@@ -26,6 +26,15 @@ const demo = {
   last_warming_at: null,
   last_started_at: null,
   last_active_at: null,
+  idle: { warm_after_s: 30, cold_after_s: 'never' },
+  lifecycle: {
+    state: 'cold',
+    since: '2026-01-01T00:00:00Z',
+    held_by: [],
+    sleeps_at: null,
+    last_wake: null,
+    last_sleep: null,
+  },
 };
 
 function answer(response: ServerResponse, status: number, value: unknown): void {

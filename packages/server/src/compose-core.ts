@@ -39,6 +39,8 @@ export function createCore(
     maxSprites: Math.min(config.maxSprites, host.uidCapacity),
     readyMachines: config.readyMachines,
     wakeTimeoutMs: config.wakeTimeoutS * 1000,
+    warmAfterS: config.warmAfterS,
+    coldAfterS: config.coldAfterS,
     capacityWaitMs: 25_000,
   };
   const deps: LifecycleDeps = {

@@ -73,12 +73,15 @@ export async function startServer(config: Config): Promise<RunningServer> {
   );
   const connections = new Connections();
   const listener: ListenerSlot = {};
-  const links = stack.use(createLinks({ host, store, log, listener, onActivity: () => {} }));
+  const links = stack.use(
+    createLinks({ host, store, log, listener, onActivity: (id, said) => lifecycle.reportActivity(id, said) }),
+  );
   lifecycle.observe(createObservers({ metrics, links, connections }));
   const guard = openPoolGuard(host, store, log);
   stack.defer(() => guard.close());
   const repairs = await reconcile(deps, lifecycle);
   pool.open();
+  lifecycle.watchIdle();
   const gate: GateDeps = { store, driver: host.driver, lifecycle, connections, metrics, version };
   const url = { current: '' };
   const app = createRoutes({
@@ -126,6 +129,8 @@ function createObservers({ metrics, links, connections }: ObserverInput): Lifecy
     },
     onWakeFailed: () => metrics.wakes.inc({ kind: 'cold', result: 'failed' }),
     onRunning: (spriteId) => links.open(spriteId),
+    // the link stays: both ends of it are there after the wake, and what was sent just before the freeze is heard
+    onSleep: (spriteId) => connections.close(spriteId, 1001, 'the sprite was put to sleep'),
     onStop: (spriteId) => {
       links.close(spriteId);
       connections.close(spriteId, 1001, 'the sprite was stopped');
@@ -162,6 +167,7 @@ function createRoutes({ config, host, deps, metrics, url }: RoutesInput): Listen
     store: deps.store,
     settings: deps.settings,
     isolation: host.driver.isolation,
+    lifecycle: deps.lifecycle,
     urlOf: (name, urlId) => spriteUrl(config.domain, url.current, `${name}-${urlId}`),
   };
   routeSprites(app, { ...deps, ...wire });

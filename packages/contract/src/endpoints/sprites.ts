@@ -1,4 +1,5 @@
 import { defineEndpoint, type Endpoint } from '../endpoint.ts';
+import { SleepBody } from '../lifecycle.ts';
 import {
   CheckAnswer,
   CreateSprite,
@@ -70,7 +71,7 @@ export const spritesEndpoints = {
     method: 'PUT',
     path: '/v1/sprites/{name}',
     tag: 'sprites',
-    summary: 'Change URL settings or labels; what is left out stays',
+    summary: 'Change URL settings, labels or idle windows; what is left out stays',
     body: UpdateSprite,
     answers: [{ type: 'json', status: 200, schema: Sprite }],
     errors: ['invalid_request', ...aboutSprite],
@@ -121,6 +122,29 @@ export const spritesEndpoints = {
     summary: 'Stop the machine of a sprite and start a new one',
     answers: [{ type: 'json', status: 202, schema: RestartAnswer }],
     errors: aboutSprite,
+    authenticated: true,
+  }),
+  sleepSprite: defineEndpoint({
+    id: 'sleepSprite',
+    method: 'POST',
+    path: '/v1/sprites/{name}/sleep',
+    tag: 'sprites',
+    summary: 'Put a sprite to sleep now, also a busy one',
+    description:
+      'Its connections are closed. Warm: its programs stand still in memory and go on at the next use. Cold: they end. A sprite that sleeps as deep already stays as it is.',
+    body: SleepBody,
+    answers: [{ type: 'json', status: 200, schema: Sprite }],
+    errors: ['invalid_request', 'unavailable', ...aboutSprite],
+    authenticated: true,
+  }),
+  wakeSprite: defineEndpoint({
+    id: 'wakeSprite',
+    method: 'POST',
+    path: '/v1/sprites/{name}/wake',
+    tag: 'sprites',
+    summary: 'Wake a sprite and wait until it runs',
+    answers: [{ type: 'json', status: 200, schema: Sprite }],
+    errors: wakes,
     authenticated: true,
   }),
   /** 4.10 */

@@ -22,15 +22,19 @@ export async function restoreCheckpoint(
     const checkpoint = await findRestorable(deps, input);
     await deps.disks.ensureSpace();
     report('stopping the machine …');
-    await deps.lifecycle.exclusively(sprite.id, async (machine) => {
-      // Stopped before it is saved: what was written up to the last moment can be had back.
-      await machine.stop();
-      report('saving the present disk …');
-      const comment = `before restore of ${checkpoint.id}`;
-      const undo = await saveCheckpoint(deps, sprite.id, { comment, auto: true });
-      report(`saved it as ${undo.id}; putting ${checkpoint.id} in place …`);
-      await swapDisk(deps, { sprite, plan: { to: checkpoint.id, undo: undo.id }, machine, report });
-    });
+    await deps.lifecycle.exclusively(
+      sprite.id,
+      async (machine) => {
+        // Stopped before it is saved: what was written up to the last moment can be had back.
+        await machine.stop();
+        report('saving the present disk …');
+        const comment = `before restore of ${checkpoint.id}`;
+        const undo = await saveCheckpoint(deps, sprite.id, { comment, auto: true });
+        report(`saved it as ${undo.id}; putting ${checkpoint.id} in place …`);
+        await swapDisk(deps, { sprite, plan: { to: checkpoint.id, undo: undo.id }, machine, report });
+      },
+      `restore of ${checkpoint.id}`,
+    );
   });
 }
 

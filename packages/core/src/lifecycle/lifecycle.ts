@@ -1,4 +1,5 @@
 import { SpriteError } from '@sprites/contract';
+import type { Activity } from '@sprites/contract/link';
 import type { Changes } from '../changes/changes.ts';
 import { undoRestore } from '../checkpoints/restore.ts';
 import type { Events } from '../events/events.ts';
@@ -9,11 +10,15 @@ import type { Driver } from '../ports/driver.ts';
 import type { Images } from '../ports/images.ts';
 import type { Log } from '../ports/log.ts';
 import type { Network } from '../ports/network.ts';
-import type { SpritePatch, SpriteRecord, Store } from '../ports/store.ts';
+import type { SpriteRecord, Store } from '../ports/store.ts';
 import type { Settings } from '../settings.ts';
+import { abortable } from './abortable.ts';
 import { CrashLimit } from './crash-limit.ts';
-import { createMachineSpec } from './machine-spec.ts';
+import type { HostHold } from './holds.ts';
+import { type Life, lifeOf } from './life.ts';
+import { type Machine, Machines } from './machines.ts';
 import { SingleFlight } from './single-flight.ts';
+import { isBusy, Sleep } from './sleep.ts';
 import { Turns } from './turns.ts';
 
 export type LifecycleDeps = {
@@ -30,16 +35,22 @@ export type LifecycleDeps = {
   readonly log: Log;
 };
 
-/** How a sprite woke. */
-export type Wake = { readonly kind: 'running' | 'cold'; readonly tookMs: number };
+/** How a sprite woke: what it was before, and what it was woken for. */
+export type Wake = {
+  readonly kind: 'running' | 'warm' | 'cold';
+  readonly tookMs: number;
+  readonly cause: string;
+};
 
 /** Who is told of what happens to machines; the functions must not throw and must not wait. */
 export type LifecycleObservers = {
-  /** a sprite woke from cold */
+  /** a sprite woke */
   readonly onWake: (wake: Wake) => void;
   readonly onWakeFailed: () => void;
-  /** the sprite has a machine whose agent answers, started now or by an earlier server */
+  /** the sprite has a machine whose agent answers, started or thawed now or started by an earlier server */
   readonly onRunning: (spriteId: string) => void;
+  /** the machine of a sprite is about to be frozen */
+  readonly onSleep: (spriteId: string) => void;
   /** the machine of a sprite is about to be stopped */
   readonly onStop: (spriteId: string) => void;
 };
@@ -47,40 +58,61 @@ export type LifecycleObservers = {
 /** Stops and starts the machine of a sprite that some work has to itself. */
 export type MachineControl = {
   readonly stop: () => Promise<void>;
-  readonly start: (sprite: Pick<SpriteRecord, 'id' | 'name'>) => Promise<void>;
+  readonly start: (sprite: SpriteName) => Promise<void>;
 };
 
+type SpriteName = Pick<SpriteRecord, 'id' | 'name'>;
+
+/** How long a request waits at most for other work on its sprite and then for the wake, in wake limits. */
+const waitInWakeLimits = 2;
+/** How long a machine whose agent cannot be dialled has to end, in `ms`; only then is it known to be dead. */
+const endTimeoutMs = 1000;
+
 /**
- * Starts and stops machines. Work on one sprite happens one after the other; `close` stops watching machines but
- * leaves them running, so that the next server finds them.
+ * Wakes sprites and puts them to sleep. Work on one sprite happens one after the other; `close` stops watching machines
+ * but leaves them as they are, so that the next server finds them.
  */
 export class Lifecycle {
   readonly #deps: LifecycleDeps;
-  readonly #running = new Set<string>();
+  readonly #machines: Machines;
+  readonly #sleep: Sleep;
   readonly #waking = new SingleFlight<Wake>();
   readonly #turns = new Turns();
   readonly #crashes: CrashLimit;
   readonly #closing = new AbortController();
   readonly #background = new Set<Promise<void>>();
-  #observers: LifecycleObservers = {
-    onWake: () => {},
-    onWakeFailed: () => {},
-    onRunning: () => {},
-    onStop: () => {},
-  };
 
   constructor(deps: LifecycleDeps) {
     this.#deps = deps;
     this.#crashes = new CrashLimit(deps.clock);
+    const { signal } = this.#closing;
+    this.#machines = new Machines(deps, signal, (sprite) => this.#watch(sprite));
+    this.#sleep = new Sleep(deps, {
+      machines: this.#machines,
+      take: (spriteId, work) => this.#turns.take(spriteId, work),
+      inBackground: (what, work) => this.inBackground(what, work),
+      signal,
+    });
   }
 
-  /** Sets who is told of wakes and of machines about to be stopped. */
+  /** Sets who is told of wakes, sleeps and stops. */
   observe(observers: LifecycleObservers): void {
-    this.#observers = observers;
+    this.#machines.observers = observers;
   }
 
+  /** True while the programs of the sprite run. */
   isRunning(spriteId: string): boolean {
-    return this.#running.has(spriteId);
+    return this.#machines.get(spriteId)?.state === 'running';
+  }
+
+  /** True while the sprite has programs, running or frozen: then it has sessions. */
+  hasMachine(spriteId: string): boolean {
+    return this.#machines.get(spriteId) !== undefined;
+  }
+
+  /** What a sprite is doing, and why. */
+  describe(sprite: SpriteRecord): Life {
+    return lifeOf(this.#deps, this.#machines, sprite);
   }
 
   /** True while a sprite wakes. */
@@ -94,43 +126,102 @@ export class Lifecycle {
   }
 
   /**
-   * Makes sure that the sprite's machine runs and its agent answers; concurrent callers share one start.
-   * Throws `wake_failed`, `wake_timeout`, or `sprite_not_found` when it is deleted meanwhile. A caller that
-   * gives up by its signal does not end the start for the others.
+   * Makes sure that the sprite's programs run and its agent answers; concurrent callers share one wake. To keep it
+   * awake, `hold` it before. Throws `wake_failed`, `wake_timeout`, or `sprite_not_found` when it is deleted meanwhile. A
+   * caller that gives up by its signal does not end the wake for the others.
    */
-  async wake(sprite: Pick<SpriteRecord, 'id' | 'name'>, signal: AbortSignal): Promise<Wake> {
-    if (this.#running.has(sprite.id)) return { kind: 'running', tookMs: 0 };
+  async wake(sprite: SpriteName, signal: AbortSignal, cause = 'request'): Promise<Wake> {
+    if (this.isRunning(sprite.id)) return { kind: 'running', tookMs: 0, cause };
     const wake = this.#waking.join(sprite.id, () =>
       this.#turns.take(sprite.id, async () => {
         await this.#finishRestore(sprite.id);
-        return this.#start(sprite);
+        return this.#wakeNow(sprite, cause);
       }),
     );
-    return abortable(wake, signal);
+    const limitMs = this.#deps.settings.wakeTimeoutMs * waitInWakeLimits;
+    const overdue = AbortSignal.timeout(limitMs);
+    try {
+      return await abortable(wake, AbortSignal.any([signal, overdue]));
+    } catch (error) {
+      if (!overdue.aborted || error !== overdue.reason) throw error;
+      const message = `sprite ${sprite.name} was not ready within ${limitMs / 1000} s: other work on it goes on`;
+      throw new SpriteError('wake_timeout', message);
+    }
   }
 
-  /** Stops the machine, if any; the disk stays. */
-  async sleep(spriteId: string): Promise<void> {
-    await this.#turns.take(spriteId, () => this.#stop(spriteId));
-  }
-
-  /** Stops the machine and starts a new one. */
-  async restart(sprite: Pick<SpriteRecord, 'id' | 'name'>): Promise<Wake> {
-    await this.sleep(sprite.id);
-    return this.wake(sprite, this.#closing.signal);
+  /** Keeps a sprite awake until the returned function is called; it does not wake it. */
+  hold(spriteId: string, hold: HostHold): () => void {
+    return this.#machines.holds.hold(spriteId, hold);
   }
 
   /**
-   * Does work that has the sprite to itself: it neither wakes nor stops meanwhile but by the control it is given.
-   * Requests for a stopped sprite wait for the end of the work; those for a running one go on.
+   * Notes what the sprite's agent says of it; undefined when its link is over. What was said as it fell asleep, and shows
+   * that it should not have, wakes it again.
    */
-  async exclusively<T>(spriteId: string, work: (machine: MachineControl) => Promise<T>): Promise<T> {
+  reportActivity(spriteId: string, activity: Activity | undefined): void {
+    const machine = this.#machines.get(spriteId);
+    if (machine === undefined) return;
+    this.#machines.holds.report(spriteId, activity);
+    if (activity === undefined || machine.state === 'running' || machine.forced) return;
+    if (!isBusy(this.#deps, this.#machines, machine)) return;
+    const { record } = machine;
+    this.inBackground(`waking sprite ${record.name}`, () =>
+      this.wake(record, this.#closing.signal, 'it was busy as it fell asleep'),
+    );
+  }
+
+  /**
+   * Call it when the agent of a running sprite cannot be dialled: when its machine has ended it is started again, and
+   * otherwise `agent_unreachable` is thrown.
+   */
+  async revive(sprite: SpriteName, signal: AbortSignal, cause = 'request'): Promise<void> {
+    const revived = this.#turns.take(sprite.id, async () => {
+      if (!this.isRunning(sprite.id)) return;
+      try {
+        await this.#deps.driver.exited(sprite.id, AbortSignal.timeout(endTimeoutMs));
+      } catch (error) {
+        const message = `the program inside sprite ${sprite.name} cannot be reached; try again`;
+        throw new SpriteError('agent_unreachable', message, { cause: error });
+      }
+      this.#recordCrash(sprite, 'its machine had ended when it was used');
+      await this.#machines.stop(sprite.id, 'its machine had ended');
+    });
+    await abortable(revived, signal);
+    await this.wake(sprite, signal, cause);
+  }
+
+  /** Stops the sprite's programs where they are, in memory, or ends its machine; nothing happens when it is cold. */
+  async sleep(
+    spriteId: string,
+    { to = 'cold', cause = 'asked for' }: { readonly to?: 'warm' | 'cold'; readonly cause?: string } = {},
+  ): Promise<void> {
+    await this.#turns.take(spriteId, async () => {
+      if (to === 'warm') await this.#sleep.freezeNow(spriteId, cause);
+      else await this.#machines.stop(spriteId, cause);
+    });
+  }
+
+  /** Stops the machine and starts a new one. */
+  async restart(sprite: SpriteName): Promise<Wake> {
+    await this.sleep(sprite.id, { cause: 'restart' });
+    return this.wake(sprite, this.#closing.signal, 'restart');
+  }
+
+  /**
+   * Does work that has the sprite to itself: it neither wakes nor sleeps meanwhile but by the control it is given.
+   * Requests for a sleeping sprite wait for the end of the work; those for a running one go on.
+   */
+  async exclusively<T>(
+    spriteId: string,
+    work: (machine: MachineControl) => Promise<T>,
+    cause = 'an operation on its disk',
+  ): Promise<T> {
     return this.#turns.take(spriteId, async () => {
       await this.#finishRestore(spriteId);
       return work({
-        stop: () => this.#stop(spriteId),
+        stop: () => this.#machines.stop(spriteId, cause),
         start: async (sprite) => {
-          await this.#start(sprite);
+          await this.#wakeNow(sprite, cause);
         },
       });
     });
@@ -139,17 +230,31 @@ export class Lifecycle {
   /** Stops the machine, removes the disk and forgets the sprite; it must be marked as deleted already. */
   async erase(sprite: SpriteRecord): Promise<void> {
     await this.#turns.take(sprite.id, async () => {
-      await this.#stop(sprite.id);
+      await this.#machines.stop(sprite.id, 'deleted');
+      this.#machines.holds.forget(sprite.id);
       await this.#deps.disks.remove(sprite.id);
       await this.#deps.store.removeSprite(sprite.id);
     });
   }
 
-  /** Takes over a machine that an earlier server process started. */
-  adopt(sprite: SpriteRecord): void {
-    this.#running.add(sprite.id);
-    this.#watch(sprite);
-    this.#observers.onRunning(sprite.id);
+  /** Takes over a machine that an earlier server process started, as it is. */
+  adopt(sprite: SpriteRecord, state: 'running' | 'warm' = 'running'): void {
+    this.#machines.adopt(sprite, state);
+  }
+
+  /** Puts idle sprites to sleep from now on, until `close`. */
+  watchIdle(): void {
+    this.inBackground('looking for idle sprites', () => this.#sleep.run());
+  }
+
+  /** One look at which sprites have been idle for long enough; resolves when those are asleep. */
+  tick(): Promise<void> {
+    return this.#sleep.tick();
+  }
+
+  /** Stops the sprite that has been warm for the longest, to free its memory; false when none is warm. */
+  relieve(cause: string): Promise<boolean> {
+    return this.#sleep.stopLongestWarm(cause);
   }
 
   /** Runs work nobody waits for; a failure is logged, and `close` waits for its end. */
@@ -172,74 +277,33 @@ export class Lifecycle {
   async #finishRestore(spriteId: string): Promise<void> {
     const sprite = await this.#deps.store.findSpriteById(spriteId);
     if (sprite?.restoring === undefined) return;
-    await this.#stop(spriteId);
+    await this.#machines.stop(spriteId, 'undoing a restore');
     await undoRestore(this.#deps, sprite);
   }
 
-  async #start({ id, name }: Pick<SpriteRecord, 'id' | 'name'>): Promise<Wake> {
-    const { store, clock, settings, network, driver, agents } = this.#deps;
-    if (this.#running.has(id)) return { kind: 'running', tookMs: 0 };
-    const startedAt = clock.now();
-    const sprite = await store.findSpriteById(id);
-    if (sprite === undefined || sprite.deletedAt !== undefined) {
-      throw new SpriteError('sprite_not_found', `sprite ${name} not found`);
-    }
-    const spec = await createMachineSpec(this.#deps, sprite);
-    const limit = AbortSignal.any([AbortSignal.timeout(settings.wakeTimeoutMs), this.#closing.signal]);
-    let record: SpriteRecord | undefined;
+  /** From whatever state; the caller has the sprite to itself. */
+  async #wakeNow(sprite: SpriteName, cause: string): Promise<Wake> {
+    const machine = this.#machines.get(sprite.id);
+    if (machine?.state === 'running') return { kind: 'running', tookMs: 0, cause };
+    if (machine === undefined) return this.#machines.start(sprite, cause);
+    return (await this.#thaw(machine, cause)) ?? this.#machines.start(sprite, cause);
+  }
+
+  /** Undefined when the machine could not go on, as it died while it was frozen: it is cleared away then. */
+  async #thaw(machine: Machine, cause: string): Promise<Wake | undefined> {
+    const { id, name } = machine.record;
     try {
-      await driver.start(spec, (target) => network.plug(spec.slot, target), limit);
-      await agents.health(id, limit);
-      record = await this.#noteStart(id, spec.incarnation, startedAt);
+      const wake = await this.#machines.thaw(machine, cause);
+      this.inBackground(`noting that sprite ${name} woke`, () =>
+        this.#turns.take(id, () => this.#machines.noteThaw(id, wake)),
+      );
+      return wake;
     } catch (error) {
-      await this.#release(sprite);
-      this.#observers.onWakeFailed();
-      throw this.#wakeError(sprite, limit, error);
+      this.#deps.log.warn({ err: error, sprite: name }, 'a warm machine could not go on');
+      this.#recordCrash(machine.record, 'its machine ended while it was warm');
+      await this.#machines.stop(id, 'its machine had ended');
+      return undefined;
     }
-    this.#running.add(id);
-    this.#watch(record ?? sprite);
-    this.#observers.onRunning(id);
-    const wake: Wake = { kind: 'cold', tookMs: clock.now() - startedAt };
-    this.#observers.onWake(wake);
-    return wake;
-  }
-
-  #noteStart(id: string, incarnation: number, startedAtMs: number): Promise<SpriteRecord | undefined> {
-    const now = new Date(this.#deps.clock.now()).toISOString();
-    const lastStartedAt = new Date(startedAtMs).toISOString();
-    return this.#update(id, {
-      status: 'running',
-      incarnation,
-      lastStartedAt,
-      lastRunningAt: now,
-      lastActiveAt: now,
-    });
-  }
-
-  #wakeError(sprite: SpriteRecord, limit: AbortSignal, cause: unknown): SpriteError {
-    if (limit.aborted && !this.#closing.signal.aborted) {
-      const seconds = this.#deps.settings.wakeTimeoutMs / 1000;
-      return new SpriteError('wake_timeout', `sprite ${sprite.name} was not ready within ${seconds} s`, {
-        cause,
-      });
-    }
-    if (cause instanceof SpriteError && cause.code !== 'agent_unreachable') return cause;
-    const reason = cause instanceof SpriteError ? cause.message : 'its machine could not be started';
-    return new SpriteError('wake_failed', `sprite ${sprite.name} did not wake: ${reason}`, { cause });
-  }
-
-  async #stop(spriteId: string): Promise<void> {
-    this.#running.delete(spriteId);
-    this.#observers.onStop(spriteId);
-    const sprite = await this.#deps.store.findSpriteById(spriteId);
-    if (sprite === undefined) return;
-    await this.#release(sprite);
-    if (sprite.status !== 'cold') await this.#update(spriteId, { status: 'cold' });
-  }
-
-  async #release(sprite: SpriteRecord): Promise<void> {
-    await this.#deps.driver.stop(sprite.id);
-    await this.#deps.network.unplug(sprite.slot);
   }
 
   #watch(sprite: SpriteRecord): void {
@@ -252,35 +316,22 @@ export class Lifecycle {
   async #afterExit(sprite: SpriteRecord): Promise<void> {
     const current = await this.#deps.store.findSpriteById(sprite.id);
     const mine = current !== undefined && current.incarnation === sprite.incarnation;
-    if (!mine || !this.#running.has(sprite.id)) return;
+    const machine = this.#machines.get(sprite.id);
+    if (!mine || machine === undefined) return;
     this.#deps.log.warn({ sprite: sprite.name }, 'the machine ended by itself');
-    await this.#stop(sprite.id);
-    if (!this.#crashes.allows(sprite.id)) {
-      this.#deps.log.warn(
-        { sprite: sprite.name },
-        'not restarted: it ended too often; its next use wakes it',
-      );
-      return;
-    }
-    this.inBackground(`restart of sprite ${sprite.name}`, () => this.wake(sprite, this.#closing.signal));
+    const wasRunning = machine.state === 'running';
+    const restarts = wasRunning && this.#crashes.allows(sprite.id);
+    const next = restarts ? 'it is started again' : 'its next use starts it';
+    const why = wasRunning && !restarts ? ', as it ended too often' : '';
+    this.#recordCrash(sprite, `its machine ended by itself; ${next}${why}`);
+    await this.#machines.stop(sprite.id, 'its machine ended by itself');
+    if (!restarts) return;
+    this.inBackground(`restart of sprite ${sprite.name}`, () =>
+      this.wake(sprite, this.#closing.signal, 'its machine had ended'),
+    );
   }
 
-  async #update(id: string, patch: SpritePatch): Promise<SpriteRecord | undefined> {
-    const sprite = await this.#deps.store.updateSprite(id, patch);
-    if (sprite !== undefined && sprite.deletedAt === undefined)
-      this.#deps.changes.publish({ type: 'changed', sprite });
-    return sprite;
-  }
-}
-
-async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
+  #recordCrash({ id }: SpriteName, message: string): void {
+    this.#deps.events.record(id, { type: 'crashed', message });
   }
 }

@@ -1,4 +1,5 @@
 import { undoRestore } from '../checkpoints/restore.ts';
+import type { RunningMachine } from '../ports/driver.ts';
 import type { SpriteRecord } from '../ports/store.ts';
 import type { Lifecycle, LifecycleDeps } from './lifecycle.ts';
 
@@ -20,7 +21,7 @@ export async function reconcile(deps: LifecycleDeps, lifecycle: Lifecycle): Prom
   const restoresUndone = await undoRestores(deps);
   const sprites = await deps.store.listAllSprites();
   const byId = new Map(sprites.map((sprite) => [sprite.id, sprite]));
-  const alive = new Map((await deps.driver.list()).map((machine) => [machine.spriteId, machine.incarnation]));
+  const alive = new Map((await deps.driver.list()).map((machine) => [machine.spriteId, machine]));
   const keep = sprites.filter((sprite) => sprite.deletedAt === undefined && alive.has(sprite.id));
   await deps.network.repair(new Set(keep.map((sprite) => sprite.slot)));
 
@@ -33,12 +34,12 @@ export async function reconcile(deps: LifecycleDeps, lifecycle: Lifecycle): Prom
     await deps.driver.stop(spriteId);
     stopped++;
   }
-  for (const sprite of keep) await adopt(deps, lifecycle, sprite, alive.get(sprite.id) ?? sprite.incarnation);
+  for (const sprite of keep) await adopt(deps, lifecycle, sprite, alive.get(sprite.id));
   const deleted = sprites.filter((sprite) => sprite.deletedAt !== undefined);
   for (const sprite of deleted) await lifecycle.erase(sprite);
   for (const sprite of sprites) {
     if (sprite.deletedAt !== undefined || alive.has(sprite.id) || sprite.status === 'cold') continue;
-    await deps.store.updateSprite(sprite.id, { status: 'cold' });
+    await noteEnd(deps, sprite);
   }
   const orphans = (await deps.disks.list()).filter((id) => !byId.has(id));
   for (const id of orphans) await deps.disks.remove(id);
@@ -90,8 +91,28 @@ async function adopt(
   deps: LifecycleDeps,
   lifecycle: Lifecycle,
   sprite: SpriteRecord,
-  incarnation: number,
+  machine: RunningMachine | undefined,
 ): Promise<void> {
-  const current = await deps.store.updateSprite(sprite.id, { status: 'running', incarnation });
-  lifecycle.adopt(current ?? sprite);
+  if (machine === undefined) return;
+  const status = machine.frozen ? 'warm' : 'running';
+  const isKnown = sprite.status === status && sprite.incarnation === machine.incarnation;
+  const stateSince = sprite.status === status ? sprite.stateSince : new Date(deps.clock.now()).toISOString();
+  const patch = { status, incarnation: machine.incarnation, stateSince } as const;
+  const current = isKnown ? sprite : await deps.store.updateSprite(sprite.id, patch);
+  lifecycle.adopt(current ?? sprite, status);
+}
+
+/** Its machine ended while no server looked: with the host, or by itself. */
+async function noteEnd(deps: LifecycleDeps, sprite: SpriteRecord): Promise<void> {
+  const cause = 'its machine ended while the server was away';
+  await deps.store.updateSprite(sprite.id, {
+    status: 'cold',
+    stateSince: new Date(deps.clock.now()).toISOString(),
+    lastSleep: { kind: 'cold', cause },
+  });
+  deps.events.record(sprite.id, {
+    type: 'slept',
+    message: `stopped: ${cause}`,
+    details: { to: 'cold', cause },
+  });
 }

@@ -6,6 +6,7 @@ import { type ClaimDeps, claimMachine } from '../pool/claim.ts';
 import type { Image } from '../ports/images.ts';
 import type { SpriteRecord } from '../ports/store.ts';
 import { effectiveConfig } from './effective-config.ts';
+import { toIdleWindows } from './idle-windows.ts';
 
 export type CreateDeps = CheckpointDeps & ClaimDeps;
 export type CreateInput = z.output<typeof CreateSprite> & { readonly orgId: string };
@@ -164,7 +165,7 @@ function newRecord(
     checkpointCount: 0,
     sourceCheckpoint: undefined,
     restoring: undefined,
-    idle: undefined,
+    idle: toIdleWindows(input.idle, undefined),
     stateSince: now,
     lastWake: undefined,
     lastSleep: undefined,
@@ -185,6 +186,7 @@ function forkedRecord(
     privateAccess: input.url_settings?.private_access ?? sprite.privateAccess,
     labels: input.labels ?? sprite.labels,
     environment: input.environment ?? sprite.environment,
+    idle: toIdleWindows(input.idle, sprite.idle),
     config: { ...sprite.config, ...input.config, storage_gb: sprite.config.storage_gb },
   };
 }

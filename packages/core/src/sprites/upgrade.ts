@@ -18,7 +18,7 @@ export async function upgradeSprite(
       `no build of image ${sprite.imageName} is installed; build or import it`,
     );
   }
-  await deps.lifecycle.sleep(sprite.id);
+  await deps.lifecycle.sleep(sprite.id, { cause: 'upgrade' });
   const updated = await deps.store.updateSprite(sprite.id, {
     imageDigest: image.digest,
     updatedAt: new Date(deps.clock.now()).toISOString(),

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { SpriteError } from '@sprites/contract';
+import { type Activity, parseGuestMessage } from '@sprites/contract/link';
 import type { AgentHealth, Agents, Driver } from '@sprites/core';
 import { askAgent, readText } from '../sockets/ask-agent.ts';
 
@@ -12,6 +13,22 @@ export class DialAgents implements Agents {
 
   constructor(driver: Driver<Duplex>) {
     this.#driver = driver;
+  }
+
+  async activity(spriteId: string, signal: AbortSignal): Promise<Activity> {
+    const stream = await this.#driver.dial(spriteId, signal);
+    try {
+      const message = parseGuestMessage(await get(stream, '/v1/activity', signal));
+      if (message?.type === 'activity') return message.activity;
+      throw new Error('the answer tells of no activity');
+    } catch (error) {
+      signal.throwIfAborted();
+      throw new SpriteError('agent_unreachable', 'the program inside the sprite did not answer', {
+        cause: error,
+      });
+    } finally {
+      stream.destroy();
+    }
   }
 
   async health(spriteId: string, signal: AbortSignal): Promise<AgentHealth> {

@@ -26,6 +26,7 @@ const wholeNumber = (min: number, max: number): z.ZodType<number, string> =>
     string
   >;
 
+const idleWindow = z.union([z.literal('never'), wholeNumber(1, 31_536_000)]);
 const text = z.string().min(1);
 const absolutePath = z.string().regex(/^\/[^\0]*$/);
 const onOff = z.enum(['on', 'off']).transform((value) => value === 'on');
@@ -231,6 +232,24 @@ export const settings = {
     range: '1 to 600',
     schema: wholeNumber(1, 600),
     fallback: '25',
+  }),
+  warmAfterS: defineSetting({
+    env: 'SPRITES_WARM_AFTER_S',
+    flag: 'warm-after-s',
+    placeholder: 's|never',
+    help: 'idle seconds after which a sprite is frozen in memory; a sprite can have its own',
+    range: '1 to 31536000, or never',
+    schema: idleWindow,
+    fallback: '30',
+  }),
+  coldAfterS: defineSetting({
+    env: 'SPRITES_COLD_AFTER_S',
+    flag: 'cold-after-s',
+    placeholder: 's|never',
+    help: 'seconds in memory after which a frozen sprite is stopped; a sprite can have its own',
+    range: '1 to 31536000, or never',
+    schema: idleWindow,
+    fallback: '600',
   }),
   ttyExitCloseCode: defineSetting({
     env: 'SPRITES_TTY_EXIT_CLOSE_CODE',

@@ -33,9 +33,9 @@ export class Links implements AsyncDisposable {
     this.#deps = deps;
   }
 
-  /** Keeps a link to the sprite's machine from now on. */
+  /** Keeps a link to the sprite's machine from now on; one that is kept already stays. */
   open(spriteId: string): void {
-    this.close(spriteId);
+    if (this.#kept.get(spriteId)?.leaving.signal.aborted === false) return;
     const leaving = new AbortController();
     const done = this.#keep(spriteId, leaving.signal).finally(() => {
       if (this.#kept.get(spriteId)?.leaving === leaving) this.#kept.delete(spriteId);

@@ -1,7 +1,10 @@
-import type { OrgCounters, Sprite } from '@sprites/contract';
+import type { OrgCounters, Sprite, SpriteLifecycle } from '@sprites/contract';
 import {
   effectiveConfig,
+  effectiveIdle,
   type Isolation,
+  type Life,
+  type Lifecycle,
   type OrgRecord,
   type Settings,
   type SpriteRecord,
@@ -13,6 +16,7 @@ export type WireDeps = {
   readonly store: Store;
   readonly settings: Settings;
   readonly isolation: Isolation;
+  readonly lifecycle: Lifecycle;
   /** URL of a sprite, from its name and the org's short id */
   readonly urlOf: (name: string, urlId: string) => string;
 };
@@ -20,12 +24,14 @@ export type WireDeps = {
 /** The sprite as clients see it. Spec section 4.1. */
 export function toSprite(deps: WireDeps, org: OrgRecord, record: SpriteRecord): Sprite {
   const access = record.privateAccess;
+  const life = deps.lifecycle.describe(record);
+  const idle = effectiveIdle(deps.settings, record);
   return {
     id: record.id,
     name: record.name,
     organization: org.slug,
     org_slug: org.slug,
-    status: record.status,
+    status: life.state,
     config: effectiveConfig(deps.settings, record.config),
     environment: { ...record.environment },
     url: deps.urlOf(record.name, org.urlId),
@@ -44,7 +50,26 @@ export function toSprite(deps: WireDeps, org: OrgRecord, record: SpriteRecord): 
     last_running_at: record.lastRunningAt ?? null,
     last_warming_at: record.lastWarmingAt ?? null,
     last_started_at: record.lastStartedAt ?? null,
-    last_active_at: record.lastActiveAt ?? null,
+    last_active_at: life.lastActiveAt ?? null,
+    idle: { warm_after_s: idle.warmAfterS, cold_after_s: idle.coldAfterS },
+    lifecycle: toLifecycle(life),
+  };
+}
+
+function toLifecycle({ state, since, heldBy, sleepsAt, lastWake, lastSleep }: Life): SpriteLifecycle {
+  return {
+    state,
+    since,
+    held_by: heldBy.map(({ kind, label, id, untilMs }) => ({
+      kind,
+      label,
+      ...(id === undefined ? {} : { id }),
+      ...(untilMs === undefined ? {} : { until: new Date(untilMs).toISOString() }),
+    })),
+    sleeps_at: sleepsAt ?? null,
+    last_wake:
+      lastWake === undefined ? null : { kind: lastWake.kind, ms: lastWake.tookMs, cause: lastWake.cause },
+    last_sleep: lastSleep ?? null,
   };
 }
 

@@ -53,6 +53,19 @@ function routeMachines(app: App, deps: SpriteRoutesDeps): void {
     const machineId = `${sprite.id.replace(/^sprite_/, 'mach_')}_${sprite.incarnation + 1}`;
     return context.json({ sprite_name: sprite.name, machine_id: machineId, message: 'queued' }, 202);
   });
+  serve(app, deps.store, endpoints.sleepSprite, async ({ context, org, parameters, body }) => {
+    const sprite = await getSprite(deps, { orgId: org.id, name: nameOf(parameters) });
+    await deps.lifecycle.sleep(sprite.id, { to: body.to });
+    const now = await getSprite(deps, { orgId: org.id, name: sprite.name });
+    return context.json(toSprite(deps, org, now));
+  });
+  serve(app, deps.store, endpoints.wakeSprite, async ({ context, org, parameters, signal }) => {
+    const sprite = await getSprite(deps, { orgId: org.id, name: nameOf(parameters) });
+    await deps.lifecycle.wake(sprite, signal, 'asked for');
+    deps.lifecycle.hold(sprite.id, { kind: 'request', label: 'wake' })();
+    const now = await getSprite(deps, { orgId: org.id, name: sprite.name });
+    return context.json(toSprite(deps, org, now));
+  });
   serve(app, deps.store, endpoints.checkSprite, async ({ context, org, parameters, signal }) => {
     const sprite = await getSprite(deps, { orgId: org.id, name: nameOf(parameters) });
     const startedAt = deps.clock.now();
@@ -77,7 +90,7 @@ async function unhealthy(
   signal: AbortSignal,
 ): Promise<string | null> {
   try {
-    await deps.lifecycle.wake(sprite, signal);
+    await deps.lifecycle.wake(sprite, signal, 'check');
     await deps.agents.health(sprite.id, AbortSignal.any([signal, AbortSignal.timeout(healthTimeoutMs)]));
     return null;
   } catch (error) {

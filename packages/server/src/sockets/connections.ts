@@ -1,8 +1,10 @@
+import type { Duplex } from 'node:stream';
 import type { Splice } from './splice.ts';
 
 /** The open splices of each sprite, so that they end when their sprite does. */
 export class Connections {
   readonly #bySprite = new Map<string, Set<Splice>>();
+  readonly #streams = new Map<string, Set<Duplex>>();
 
   /** Keeps the splice until it is done. */
   add(spriteId: string, splice: Splice): void {
@@ -15,9 +17,21 @@ export class Connections {
     });
   }
 
-  /** Ends all connections of a sprite. */
+  /** Keeps a stream to the sprite's agent until it is closed. */
+  track(spriteId: string, stream: Duplex): void {
+    const streams = this.#streams.get(spriteId) ?? new Set();
+    this.#streams.set(spriteId, streams);
+    streams.add(stream);
+    stream.once('close', () => {
+      streams.delete(stream);
+      if (streams.size === 0 && this.#streams.get(spriteId) === streams) this.#streams.delete(spriteId);
+    });
+  }
+
+  /** Ends all connections of a sprite; requests that have no answer yet are cut. */
   close(spriteId: string, code: number, reason: string): void {
     for (const splice of this.#bySprite.get(spriteId) ?? []) splice.close(code, reason);
+    for (const stream of this.#streams.get(spriteId) ?? []) stream.destroy();
   }
 
   /** Ends all connections and waits until they are gone. */

@@ -27,7 +27,7 @@ export async function forward(
     return;
   }
   if (!route.isPlain) throw new SpriteError('upgrade_required', `${route.route} takes a WebSocket upgrade`);
-  if (route.route === 'exec' && !deps.lifecycle.isRunning(sprite.id)) {
+  if (route.route === 'exec' && !deps.lifecycle.hasMachine(sprite.id)) {
     response.writeHead(200, { 'content-type': 'application/json' }).end('{"sessions":[],"count":0}');
     return;
   }

@@ -34,22 +34,71 @@ export async function admit(
   return sprite;
 }
 
-/** Wakes the sprite and opens a stream to its agent. A request about a session does not wake: there is none then. */
+/** Most times a sprite is woken for one request: somebody may put it to sleep just then. */
+const mostWakes = 5;
+
+/**
+ * Wakes the sprite, opens a stream to its agent and keeps the sprite awake until that is closed. A request about a
+ * session does not wake a cold sprite: it has none.
+ */
 export async function reach(
   deps: GateDeps,
   sprite: SpriteRecord,
   route: AgentRoute,
   signal: AbortSignal,
 ): Promise<Duplex> {
-  if (route.needsSession && !deps.lifecycle.isRunning(sprite.id)) {
+  const { lifecycle } = deps;
+  if (route.needsSession && !lifecycle.hasMachine(sprite.id)) {
     throw new SpriteError(
       'session_not_found',
       `session not found: sprite ${sprite.name} is ${sprite.status}`,
     );
   }
-  await deps.lifecycle.wake(sprite, signal);
+  const release = lifecycle.hold(sprite.id, {
+    kind: route.isSocket ? 'connection' : 'request',
+    label: route.route,
+  });
   try {
-    return await deps.driver.dial(sprite.id, signal);
+    const stream = await dialAwake(deps, sprite, route.route, signal);
+    stream.once('close', release);
+    deps.connections.track(sprite.id, stream);
+    return stream;
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+async function dialAwake(
+  deps: GateDeps,
+  sprite: SpriteRecord,
+  cause: string,
+  signal: AbortSignal,
+): Promise<Duplex> {
+  for (let wakes = 1; wakes <= mostWakes; wakes++) {
+    await deps.lifecycle.wake(sprite, signal, cause);
+    const stream = await dial(deps, sprite, cause, signal);
+    // a frozen agent takes connections and never answers
+    if (deps.lifecycle.isRunning(sprite.id)) return stream;
+    stream.destroy();
+  }
+  throw new SpriteError('unavailable', `sprite ${sprite.name} is put to sleep again and again; try later`);
+}
+
+async function dial(
+  { driver, lifecycle }: GateDeps,
+  sprite: SpriteRecord,
+  cause: string,
+  signal: AbortSignal,
+): Promise<Duplex> {
+  try {
+    return await driver.dial(sprite.id, signal);
+  } catch {
+    signal.throwIfAborted();
+    await lifecycle.revive(sprite, signal, cause);
+  }
+  try {
+    return await driver.dial(sprite.id, signal);
   } catch (error) {
     signal.throwIfAborted();
     const message = `the program inside sprite ${sprite.name} cannot be reached; try again`;

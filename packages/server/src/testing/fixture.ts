@@ -1,5 +1,6 @@
 import { SpriteError } from '@sprites/contract';
 import {
+  type Agents,
   Changes,
   type CreateDeps,
   type Disks,
@@ -30,6 +31,8 @@ export const settings: Settings = {
   maxSprites: 5,
   readyMachines: 0,
   wakeTimeoutMs: 200,
+  warmAfterS: 30,
+  coldAfterS: 600,
   capacityWaitMs: 0,
 };
 
@@ -127,6 +130,12 @@ export class MemoryDisks implements Disks {
   }
 }
 
+/** Agents that answer at once and have nothing to do. */
+const idleAgents: Agents = {
+  health: async () => ({ version: '1.2.3' }),
+  activity: async () => ({ holds: [], lastActiveMs: 0 }),
+};
+
 /** A network that notes which slots are plugged. */
 export class MemoryNetwork implements Network {
   readonly capacity = 100;
@@ -161,7 +170,10 @@ export type Fixture = {
 /** Makes the core of a server for one test; with `base`, one that finds what another left. */
 export async function fixture(
   change: Partial<Settings> = {},
-  base: Partial<Pick<PoolDeps, 'agents' | 'clock' | 'memory'>> & { readonly left?: Fixture } = {},
+  base: Partial<Pick<PoolDeps, 'clock' | 'memory'>> & {
+    readonly agents?: Partial<Agents>;
+    readonly left?: Fixture;
+  } = {},
 ): Promise<Fixture> {
   const driver = base.left?.deps.driver ?? new MemoryDriver();
   const store = base.left?.deps.store ?? new MemoryStore();
@@ -178,7 +190,7 @@ export async function fixture(
     },
     driver,
     network,
-    agents: base.agents ?? { health: async () => ({ version: '1.2.3' }) },
+    agents: { ...idleAgents, ...base.agents },
     clock: base.clock ?? systemClock,
     changes: new Changes(),
     events: new Events({ store, clock: systemClock, log }),

@@ -1,0 +1,239 @@
+import { SpriteError } from '@sprites/contract';
+import type { SleepRecord, SpritePatch, SpriteRecord, WakeRecord } from '../ports/store.ts';
+import { Holds } from './holds.ts';
+import type { LifecycleDeps, LifecycleObservers, Wake } from './lifecycle.ts';
+import { createMachineSpec } from './machine-spec.ts';
+
+/** A machine of a sprite on this host. */
+export type Machine = {
+  /** the newest known record of the sprite */
+  record: SpriteRecord;
+  /** `freezing`: requests wait for the end of that, and then thaw it */
+  state: 'running' | 'freezing' | 'warm';
+  sinceMs: number;
+  /** true when somebody asked for the sleep although the sprite was busy */
+  forced: boolean;
+};
+
+type SpriteName = Pick<SpriteRecord, 'id' | 'name'>;
+
+/** The machines of this host, and what changes them. Work on one sprite must not overlap: see `Lifecycle`. */
+export class Machines {
+  readonly holds: Holds;
+  observers: LifecycleObservers = {
+    onWake: () => {},
+    onWakeFailed: () => {},
+    onRunning: () => {},
+    onSleep: () => {},
+    onStop: () => {},
+  };
+  readonly #deps: LifecycleDeps;
+  readonly #closing: AbortSignal;
+  readonly #onStarted: (sprite: SpriteRecord) => void;
+  readonly #machines = new Map<string, Machine>();
+
+  /** `onStarted` is told of each machine that is there now, to watch it. */
+  constructor(deps: LifecycleDeps, closing: AbortSignal, onStarted: (sprite: SpriteRecord) => void) {
+    this.#deps = deps;
+    this.#closing = closing;
+    this.#onStarted = onStarted;
+    this.holds = new Holds(deps.clock);
+    deps.changes.subscribe(({ sprite }) => {
+      const machine = this.#machines.get(sprite.id);
+      if (machine !== undefined) machine.record = sprite;
+    });
+  }
+
+  get(spriteId: string): Machine | undefined {
+    return this.#machines.get(spriteId);
+  }
+
+  all(): readonly Machine[] {
+    return [...this.#machines.values()];
+  }
+
+  /** Takes over a machine that exists. */
+  adopt(record: SpriteRecord, state: 'running' | 'warm'): void {
+    const { clock } = this.#deps;
+    const since = record.stateSince === undefined ? Number.NaN : Date.parse(record.stateSince);
+    const sinceMs = Number.isNaN(since) ? clock.now() : Math.min(since, clock.now());
+    this.#machines.set(record.id, { record, state, sinceMs, forced: false });
+    this.holds.touch(record.id);
+    this.#onStarted(record);
+    if (state === 'running') this.observers.onRunning(record.id);
+  }
+
+  /** Starts the machine of a sprite that has none; one that does not come up leaves nothing. */
+  async start({ id, name }: SpriteName, cause: string): Promise<Wake> {
+    const { store, clock, settings, network, driver, agents } = this.#deps;
+    if (this.#machines.has(id)) throw new Error(`sprite ${id} has a machine`);
+    const startedAt = clock.now();
+    const sprite = await store.findSpriteById(id);
+    if (sprite === undefined || sprite.deletedAt !== undefined) {
+      throw new SpriteError('sprite_not_found', `sprite ${name} not found`);
+    }
+    const limit = AbortSignal.any([AbortSignal.timeout(settings.wakeTimeoutMs), this.#closing]);
+    let record: SpriteRecord | undefined;
+    let step = 'its machine was still starting';
+    try {
+      const spec = await createMachineSpec(this.#deps, sprite);
+      await driver.start(spec, (target) => network.plug(spec.slot, target), limit);
+      step = 'the program inside it did not answer';
+      await agents.health(id, limit);
+      record = await this.#noteStart(id, { incarnation: spec.incarnation, startedAt, cause });
+    } catch (error) {
+      await this.#release(sprite);
+      this.observers.onWakeFailed();
+      const failure = this.#wakeError(sprite, { limit, cause: error, step });
+      this.#deps.events.record(id, { type: 'wake_failed', message: failure.message, details: { cause } });
+      throw failure;
+    }
+    this.adopt(record ?? sprite, 'running');
+    return this.#woke(id, { kind: 'cold', tookMs: clock.now() - startedAt, cause });
+  }
+
+  /** Lets a warm machine go on where it was. */
+  async thaw(machine: Machine, cause: string): Promise<Wake> {
+    const { id } = machine.record;
+    const { clock, driver } = this.#deps;
+    const startedAt = clock.now();
+    await driver.thaw(id);
+    this.#become(machine, 'running');
+    machine.forced = false;
+    this.holds.touch(id);
+    this.observers.onRunning(id);
+    return this.#woke(id, { kind: 'warm', tookMs: clock.now() - startedAt, cause });
+  }
+
+  /** Writes what a thaw changed; apart from it, as nobody needs to wait for that. */
+  async noteThaw(spriteId: string, { tookMs, cause }: Wake): Promise<void> {
+    const machine = this.#machines.get(spriteId);
+    if (machine?.state !== 'running') return;
+    const now = new Date(this.#deps.clock.now()).toISOString();
+    const lastWake: WakeRecord = { kind: 'warm', tookMs, cause };
+    await this.#update(spriteId, { ...statusOf(machine), lastWake, lastRunningAt: now, lastActiveAt: now });
+  }
+
+  /** Stops the programs of a running machine where they are; when they cannot be stopped, they go on and this rejects. */
+  async freeze(machine: Machine, cause: string, forced: boolean): Promise<void> {
+    const { id } = machine.record;
+    const { driver, clock } = this.#deps;
+    const lastActiveAt = this.lastActiveAt(machine);
+    machine.state = 'freezing';
+    machine.forced = forced;
+    try {
+      this.observers.onSleep(id);
+      await driver.freeze(id, this.#closing);
+    } catch (error) {
+      machine.state = 'running';
+      throw error;
+    }
+    this.#become(machine, 'warm');
+    const lastSleep: SleepRecord = { kind: 'warm', cause };
+    const lastWarmingAt = new Date(clock.now()).toISOString();
+    await this.#update(id, { ...statusOf(machine), lastSleep, lastWarmingAt, lastActiveAt });
+    this.#deps.events.record(id, {
+      type: 'slept',
+      message: `asleep, with all its memory: ${cause}`,
+      details: { to: 'warm', cause },
+    });
+  }
+
+  /** Ends the machine, if there is one; the disk stays. */
+  async stop(spriteId: string, cause: string): Promise<void> {
+    const machine = this.#machines.get(spriteId);
+    const lastActiveAt = machine === undefined ? undefined : this.lastActiveAt(machine);
+    this.#machines.delete(spriteId);
+    this.observers.onStop(spriteId);
+    const sprite = await this.#deps.store.findSpriteById(spriteId);
+    if (sprite === undefined) return;
+    await this.#release(sprite);
+    this.holds.machineEnded(spriteId);
+    if (sprite.status === 'cold') return;
+    const lastSleep: SleepRecord = { kind: 'cold', cause };
+    const stateSince = new Date(this.#deps.clock.now()).toISOString();
+    await this.#update(spriteId, {
+      status: 'cold',
+      stateSince,
+      lastSleep,
+      ...(lastActiveAt === undefined ? {} : { lastActiveAt }),
+    });
+    this.#deps.events.record(spriteId, {
+      type: 'slept',
+      message: `stopped: ${cause}`,
+      details: { to: 'cold', cause },
+    });
+  }
+
+  /** When the sprite of a machine last did something. */
+  lastActiveAt({ record }: Machine): string | undefined {
+    const { lastActiveMs } = this.holds.read(record.id, 0);
+    return lastActiveMs === 0 ? record.lastActiveAt : new Date(lastActiveMs).toISOString();
+  }
+
+  #become(machine: Machine, state: Machine['state']): void {
+    machine.state = state;
+    machine.sinceMs = this.#deps.clock.now();
+  }
+
+  #woke(spriteId: string, wake: Required<Wake>): Wake {
+    const { kind, tookMs, cause } = wake;
+    this.observers.onWake(wake);
+    this.#deps.events.record(spriteId, {
+      type: 'woke',
+      message: `awake, from ${kind} in ${tookMs} ms: ${cause}`,
+      details: { from: kind, ms: tookMs, cause },
+    });
+    return wake;
+  }
+
+  #noteStart(
+    id: string,
+    start: { readonly incarnation: number; readonly startedAt: number; readonly cause: string },
+  ): Promise<SpriteRecord | undefined> {
+    const nowMs = this.#deps.clock.now();
+    const now = new Date(nowMs).toISOString();
+    return this.#update(id, {
+      status: 'running',
+      stateSince: now,
+      incarnation: start.incarnation,
+      lastStartedAt: new Date(start.startedAt).toISOString(),
+      lastRunningAt: now,
+      lastActiveAt: now,
+      lastWake: { kind: 'cold', tookMs: nowMs - start.startedAt, cause: start.cause },
+    });
+  }
+
+  #wakeError(
+    sprite: SpriteRecord,
+    { limit, cause, step }: { readonly limit: AbortSignal; readonly cause: unknown; readonly step: string },
+  ): SpriteError {
+    if (limit.aborted && !this.#closing.aborted) {
+      const seconds = this.#deps.settings.wakeTimeoutMs / 1000;
+      const message = `sprite ${sprite.name} was not ready within ${seconds} s: ${step}`;
+      return new SpriteError('wake_timeout', message, { cause });
+    }
+    if (cause instanceof SpriteError && cause.code !== 'agent_unreachable') return cause;
+    const reason = cause instanceof SpriteError ? cause.message : 'its machine could not be started';
+    return new SpriteError('wake_failed', `sprite ${sprite.name} did not wake: ${reason}`, { cause });
+  }
+
+  async #release(sprite: SpriteRecord): Promise<void> {
+    await this.#deps.driver.stop(sprite.id);
+    await this.#deps.network.unplug(sprite.slot);
+  }
+
+  async #update(id: string, patch: SpritePatch): Promise<SpriteRecord | undefined> {
+    const sprite = await this.#deps.store.updateSprite(id, patch);
+    if (sprite !== undefined && sprite.deletedAt === undefined)
+      this.#deps.changes.publish({ type: 'changed', sprite });
+    return sprite;
+  }
+}
+
+function statusOf({ state, sinceMs }: Machine): Pick<SpriteRecord, 'status' | 'stateSince'> {
+  return {
+    status: state === 'warm' ? 'warm' : 'running',
+    stateSince: new Date(sinceMs).toISOString(),
+  };
+}
