@@ -1,5 +1,9 @@
 import { mkdirSync } from 'node:fs';
+import { parentPort, workerData } from 'node:worker_threads';
 import { type AgentConfig, MachineFile, parseConfig } from './config.ts';
+import { FileThread } from './files/file-thread.ts';
+import { createFilesResource } from './files/resource.ts';
+import { serveFiles } from './files/thread/serve.ts';
 import { createActivityResource } from './http/activity.ts';
 import { createControlResource, createExecResource } from './http/exec.ts';
 import { createHealthResource } from './http/health.ts';
@@ -12,7 +16,8 @@ import { Link } from './link/link.ts';
 import { createRelayResource } from './link/relay.ts';
 import { SessionTable } from './sessions/session-table.ts';
 
-start(parseConfig(process.argv.slice(2)));
+if (parentPort === null) start(parseConfig(process.argv.slice(2)));
+else serveFiles(parentPort, String(workerData));
 
 /** Runs until the process is killed: PID 1 starts the agent and ends with it. */
 function start(config: AgentConfig): void {
@@ -40,6 +45,7 @@ function start(config: AgentConfig): void {
     checkpoint: createRelayResource('checkpoint', link),
     checkpoints: createRelayResource('checkpoints', link),
     sprite: createRelayResource('sprite', link),
+    fs: createFilesResource(new FileThread(ownScript(), config.user)),
   };
   createAgentServer({ resources, machine, origin: 'host' }).listen(config.listen, () => {
     console.error('agent ready');
@@ -56,4 +62,11 @@ function prepareSessionDir(directory: string): void {
     // A full or broken disk costs long replays, not the way into the sprite.
     console.error('no directory for session output:', error);
   }
+}
+
+/** The file this program was started from, which its threads run, too. */
+function ownScript(): string {
+  const [, script] = process.argv;
+  if (script === undefined) throw new Error('the agent must be started from a file');
+  return script;
 }

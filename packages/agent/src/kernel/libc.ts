@@ -1,4 +1,4 @@
-import { dlopen } from 'node:ffi';
+import { dlopen, getInt32 } from 'node:ffi';
 
 /**
  * The functions of the C library that Node does not offer. Called by Node's own foreign function interface:
@@ -10,6 +10,8 @@ export const libc = dlopen(null, {
   dup3: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
   malloc_trim: { arguments: ['u64'], return: 'i32' },
   ioctl: { arguments: ['i32', 'u64', 'buffer'], return: 'i32' },
+  linkat: { arguments: ['i32', 'buffer', 'i32', 'buffer', 'i32'], return: 'i32' },
+  __errno_location: { arguments: [], return: 'pointer' },
   waitpid: { arguments: ['i32', 'buffer', 'i32'], return: 'i32' },
   syscall: { arguments: ['i64', 'i64', 'i64', 'i64'], return: 'i64' },
   posix_spawn: { arguments: ['buffer', 'buffer', 'buffer', 'buffer', 'buffer', 'buffer'], return: 'i32' },
@@ -32,4 +34,9 @@ export const libc = dlopen(null, {
 /** Makes the NUL-terminated text the C library reads. The text itself must hold no NUL. */
 export function toCString(text: string): Buffer {
   return Buffer.from(`${text}\0`);
+}
+
+/** Why the call right before this one failed, as a number. Nothing may come between the two. */
+export function readErrno(): number {
+  return getInt32(libc.__errno_location(), 0);
 }

@@ -36,6 +36,12 @@ export function findUser(name: string): User | undefined {
   };
 }
 
+/** The id of a group by its name in the sprite's group file; undefined when there is none. */
+export function findGroup(name: string): number | undefined {
+  const gid = readTable('/etc/group').find((line) => line[0] === name)?.[2];
+  return gid !== undefined && /^\d+$/.test(gid) ? Number(gid) : undefined;
+}
+
 /** The account the agent itself runs as. */
 export function findOwnUser(): User {
   const uid = process.getuid?.() ?? 0;

@@ -11,11 +11,16 @@ export type HttpAnswer = {
 /** Sends one request to a unix socket and reads the whole answer. */
 export async function httpRequest(
   socketPath: string,
-  options: { readonly method?: string; readonly path: string; readonly body?: string | Buffer },
+  options: {
+    readonly method?: string;
+    readonly path: string;
+    readonly headers?: Readonly<Record<string, string>>;
+    readonly body?: string | Buffer;
+  },
 ): Promise<HttpAnswer> {
   return await new Promise((resolve, reject) => {
-    const { method = 'GET', path, body } = options;
-    const outgoing = request({ socketPath, method, path, agent: false }, (response) => {
+    const { method = 'GET', path, headers = {}, body } = options;
+    const outgoing = request({ socketPath, method, path, headers, agent: false }, (response) => {
       const pieces: Buffer[] = [];
       response.on('data', (piece: Buffer) => pieces.push(piece));
       response.on('error', reject);

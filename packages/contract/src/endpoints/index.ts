@@ -2,6 +2,7 @@ import type { Endpoint } from '../endpoint.ts';
 import { checkpointsEndpoints } from './checkpoints.ts';
 import { eventsEndpoints } from './events.ts';
 import { execEndpoints } from './exec.ts';
+import { filesEndpoints } from './files.ts';
 import { organizationEndpoints } from './organization.ts';
 import { serverEndpoints } from './server.ts';
 import { spritesEndpoints } from './sprites.ts';
@@ -12,6 +13,7 @@ export const endpoints = {
   ...execEndpoints,
   ...checkpointsEndpoints,
   ...eventsEndpoints,
+  ...filesEndpoints,
   ...organizationEndpoints,
   ...serverEndpoints,
 } as const satisfies Record<string, Endpoint>;

@@ -7,6 +7,7 @@ import { agentHeaders } from './agent-request.ts';
 import type { AgentRoute } from './agent-routes.ts';
 import { askAgent } from './ask-agent.ts';
 import { admit, type GateDeps, reach } from './gate.ts';
+import { countPassed } from './young-garbage.ts';
 
 /** Least time between two chunks of HTTP exec, in `ms`; clients take each piece they read for a frame. Spec section 7. */
 const framePaceMs = 4;
@@ -49,6 +50,7 @@ async function relay(request: IncomingMessage, response: ServerResponse, to: Rel
   response.socket?.setNoDelay(true);
   response.writeHead(answer.statusCode ?? 502);
   response.flushHeaders();
+  answer.on('data', (chunk: Buffer) => countPassed(chunk.length));
   await (to.paced
     ? relayPaced(answer, response)
     : pipeline(answer, response).catch(() => response.destroy()));
@@ -92,14 +94,19 @@ const passedBack = new Set([
   'sprite-version',
   'x-sprite-capabilities',
   'retry-after',
+  'accept-ranges',
+  'content-range',
+  'etag',
+  'last-modified',
 ]);
 
 async function answerOf(request: IncomingMessage, { stream, target }: Relay): Promise<IncomingMessage> {
+  request.on('data', (chunk: Buffer) => countPassed(chunk.length));
   try {
     const reply = await askAgent(stream, {
       method: request.method ?? 'GET',
       path: target,
-      headers: [...agentHeaders(request), 'Connection', 'close'],
+      headers: [...agentHeaders(request), ...bodyHeaders(request), 'Connection', 'close'],
       body: request,
     });
     if (reply.type === 'answer') return reply.answer;
@@ -108,6 +115,11 @@ async function answerOf(request: IncomingMessage, { stream, target }: Relay): Pr
     stream.destroy();
     throw new SpriteError('agent_unreachable', 'the program inside the sprite broke off', { cause });
   }
+}
+
+/** A body of unknown length goes on in chunks, whatever the method: Node leaves it bare for those that seldom have one. */
+function bodyHeaders({ headers }: IncomingMessage): readonly string[] {
+  return headers['transfer-encoding'] === undefined ? [] : ['Transfer-Encoding', 'chunked'];
 }
 
 async function drained(response: ServerResponse): Promise<void> {

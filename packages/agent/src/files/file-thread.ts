@@ -1,0 +1,99 @@
+import { Worker } from 'node:worker_threads';
+import { FileError } from '@sprites/contract/files';
+import { releaseMemory } from '../kernel/memory.ts';
+import type { Failure, InputOf, OperationName, Order, PieceOf, Reply } from './messages.ts';
+
+/** How long the thread is kept for the next operation: starting it takes 20 ms, having it some megabytes. */
+const idleMs = 30_000;
+
+type Waiting = PromiseWithResolvers<Reply>;
+
+/**
+ * The thread that touches files. It takes on the rights of the sprite's user as no other thread does, and when a file
+ * system makes it wait, commands go on. It is started by the first operation and ended when there was none for a while.
+ */
+export class FileThread {
+  readonly #script: string;
+  readonly #account: string;
+  readonly #jobs = new Map<number, Waiting | undefined>();
+  #worker: Worker | undefined;
+  #idle: NodeJS.Timeout | undefined;
+  #lastId = 0;
+
+  /** `script` is the program to run as the thread, `account` the user whose rights operations have. */
+  constructor(script: string, account: string) {
+    this.#script = script;
+    this.#account = account;
+  }
+
+  /** Carries out an operation whose answer is one piece. */
+  async call<N extends OperationName>(operation: N, input: InputOf<N>): Promise<PieceOf<N>> {
+    for await (const piece of this.run(operation, input)) return piece;
+    throw new Error(`file operation ${operation} gave no answer`);
+  }
+
+  /** Carries out an operation. Leaving the iteration ends it; a value given to `next` is passed to it. */
+  async *run<N extends OperationName>(
+    operation: N,
+    input: InputOf<N>,
+  ): AsyncGenerator<PieceOf<N>, void, unknown> {
+    const id = ++this.#lastId;
+    this.#jobs.set(id, undefined);
+    this.#send({ type: 'start', id, operation, input });
+    try {
+      let value: unknown;
+      for (;;) {
+        const reply = await this.#next(id, value);
+        if (reply.type === 'end') return;
+        if (reply.type === 'failed') throw toError(reply.failure);
+        // The thread answers each operation with its own kind of pieces.
+        value = yield reply.piece as PieceOf<N>;
+      }
+    } finally {
+      this.#worker?.postMessage({ type: 'stop', id } satisfies Order);
+      this.#jobs.delete(id);
+      this.#rest();
+    }
+  }
+
+  #next(id: number, value: unknown): Promise<Reply> {
+    const waiting = Promise.withResolvers<Reply>();
+    this.#jobs.set(id, waiting);
+    this.#send({ type: 'next', id, value });
+    return waiting.promise;
+  }
+
+  #send(order: Order): void {
+    clearTimeout(this.#idle);
+    this.#worker ??= this.#start();
+    this.#worker.postMessage(order);
+  }
+
+  #start(): Worker {
+    const worker = new Worker(this.#script, { workerData: this.#account, execArgv: [] });
+    worker.on('message', (reply: Reply) => this.#jobs.get(reply.id)?.resolve(reply));
+    worker.on('error', (error) => console.error('file thread failed:', error));
+    worker.on('exit', () => {
+      if (this.#worker !== worker) return;
+      this.#worker = undefined;
+      const error = new FileError('EIO', '', 'the program in the sprite gave up the operation; try again');
+      for (const waiting of this.#jobs.values()) waiting?.reject(error);
+    });
+    return worker;
+  }
+
+  #rest(): void {
+    if (this.#jobs.size > 0) return;
+    clearTimeout(this.#idle);
+    this.#idle = setTimeout(() => {
+      const worker = this.#worker;
+      this.#worker = undefined;
+      void worker?.terminate().then(releaseMemory);
+    }, idleMs);
+  }
+}
+
+function toError({ code, path, message }: Failure): Error {
+  if (code === undefined) return new Error(`file operation failed: ${message}`);
+  return Object.assign(new FileError(code, path), { message });
+}

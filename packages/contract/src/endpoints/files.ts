@@ -1,0 +1,126 @@
+import { defineEndpoint, type Endpoint } from '../endpoint.ts';
+import {
+  ChangedModes,
+  ChangedOwners,
+  ChmodBody,
+  ChownBody,
+  CopiedFiles,
+  CopyFileBody,
+  DeletedFiles,
+  DeleteFileQuery,
+  FileList,
+  ListFilesQuery,
+  ReadFileQuery,
+  RenamedFile,
+  RenameFileBody,
+  WriteFileQuery,
+  WrittenFile,
+} from '../files/schemas.ts';
+import { wakes } from './error-codes.ts';
+
+const failures =
+  'What fails with a file is told as `{error, code, path}`, with `code` the kernel’s name for it, such as `ENOENT` (404), `EACCES` (403), `EEXIST` (409) or `EISDIR` (400).';
+const common = {
+  tag: 'files',
+  description: failures,
+  errors: wakes,
+  authenticated: true,
+  agent: 'wakes',
+} as const;
+
+/** Files of a sprite. Spec section 10. */
+export const filesEndpoints = {
+  /** 10.2 */
+  readFile: defineEndpoint({
+    ...common,
+    id: 'readFile',
+    method: 'GET',
+    path: '/v1/sprites/{name}/fs/read',
+    summary: 'Read a file, or a part of it by `start` and `end` or a `Range` header',
+    query: ReadFileQuery,
+    answers: [
+      { type: 'bytes', status: 200, contentType: 'application/octet-stream' },
+      { type: 'bytes', status: 206, contentType: 'application/octet-stream' },
+    ],
+  }),
+  /** 10.2 */
+  headFile: defineEndpoint({
+    ...common,
+    id: 'headFile',
+    method: 'HEAD',
+    path: '/v1/sprites/{name}/fs/read',
+    summary: 'Learn size and time of a file',
+    query: ReadFileQuery,
+    answers: [{ type: 'empty', status: 200 }],
+  }),
+  /** 10.3 */
+  writeFile: defineEndpoint({
+    ...common,
+    id: 'writeFile',
+    method: 'PUT',
+    path: '/v1/sprites/{name}/fs/write',
+    summary: 'Write the body to a file, which is replaced when all of it has come',
+    query: WriteFileQuery,
+    answers: [{ type: 'json', status: 200, schema: WrittenFile }],
+  }),
+  /** 10.4 */
+  listFiles: defineEndpoint({
+    ...common,
+    id: 'listFiles',
+    method: 'GET',
+    path: '/v1/sprites/{name}/fs/list',
+    summary: 'List a directory; of a file, the file itself',
+    query: ListFilesQuery,
+    answers: [{ type: 'json', status: 200, schema: FileList }],
+  }),
+  /** 10.5 */
+  deleteFile: defineEndpoint({
+    ...common,
+    id: 'deleteFile',
+    method: 'DELETE',
+    path: '/v1/sprites/{name}/fs/delete',
+    summary: 'Delete a file or directory; the parameters may be a JSON body',
+    query: DeleteFileQuery,
+    answers: [{ type: 'json', status: 200, schema: DeletedFiles }],
+  }),
+  /** 10.6 */
+  renameFile: defineEndpoint({
+    ...common,
+    id: 'renameFile',
+    method: 'POST',
+    path: '/v1/sprites/{name}/fs/rename',
+    summary: 'Rename a file or directory, in place of a file that has the new name',
+    body: RenameFileBody,
+    answers: [{ type: 'json', status: 200, schema: RenamedFile }],
+  }),
+  /** 10.7 */
+  copyFile: defineEndpoint({
+    ...common,
+    id: 'copyFile',
+    method: 'POST',
+    path: '/v1/sprites/{name}/fs/copy',
+    summary: 'Copy a file or directory',
+    body: CopyFileBody,
+    answers: [{ type: 'json', status: 200, schema: CopiedFiles }],
+  }),
+  /** 10.8 */
+  chmodFile: defineEndpoint({
+    ...common,
+    id: 'chmodFile',
+    method: 'POST',
+    path: '/v1/sprites/{name}/fs/chmod',
+    summary: 'Change permissions',
+    body: ChmodBody,
+    answers: [{ type: 'json', status: 200, schema: ChangedModes }],
+  }),
+  /** 10.9 */
+  chownFile: defineEndpoint({
+    ...common,
+    id: 'chownFile',
+    method: 'POST',
+    path: '/v1/sprites/{name}/fs/chown',
+    summary: 'Change owner and group; usually with `asRoot`',
+    body: ChownBody,
+    answers: [{ type: 'json', status: 200, schema: ChangedOwners }],
+  }),
+} as const satisfies Record<string, Endpoint>;

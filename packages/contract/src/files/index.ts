@@ -1,0 +1,5 @@
+export * from './entry.ts';
+export * from './errors.ts';
+export { type FileFields, readFlag, toFileFields } from './fields.ts';
+export * from './paths.ts';
+export * from './requests.ts';
