@@ -176,7 +176,7 @@ export class Lifecycle {
    */
   async revive(sprite: SpriteName, signal: AbortSignal, cause = 'request'): Promise<void> {
     const revived = this.#turns.take(sprite.id, async () => {
-      if (!this.isRunning(sprite.id)) return;
+      if (!this.isRunning(sprite.id) || (await this.#canDial(sprite.id, signal))) return;
       try {
         await this.#deps.driver.exited(sprite.id, AbortSignal.timeout(endTimeoutMs));
       } catch (error) {
@@ -303,6 +303,17 @@ export class Lifecycle {
       this.#recordCrash(machine.record, 'its machine ended while it was warm');
       await this.#machines.stop(id, 'its machine had ended');
       return undefined;
+    }
+  }
+
+  /** The machine that could not be dialled may have been stopped since then, and another one started. */
+  async #canDial(spriteId: string, signal: AbortSignal): Promise<boolean> {
+    try {
+      (await this.#deps.driver.dial(spriteId, signal)).destroy();
+      return true;
+    } catch {
+      // why does not matter: whether the machine is dead is asked next
+      return false;
     }
   }
 

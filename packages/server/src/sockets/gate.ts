@@ -35,7 +35,7 @@ export async function admit(
 }
 
 /** Most times a sprite is woken for one request: somebody may put it to sleep just then. */
-const mostWakes = 5;
+const mostWakes = 20;
 
 /**
  * Wakes the sprite, opens a stream to its agent and keeps the sprite awake until that is closed. A request about a
@@ -61,7 +61,7 @@ export async function reach(
   try {
     const stream = await dialAwake(deps, sprite, route.route, signal);
     stream.once('close', release);
-    deps.connections.track(sprite.id, stream);
+    if (stream.destroyed) release();
     return stream;
   } catch (error) {
     release();
@@ -70,38 +70,25 @@ export async function reach(
 }
 
 async function dialAwake(
-  deps: GateDeps,
+  { lifecycle, driver, connections }: GateDeps,
   sprite: SpriteRecord,
   cause: string,
   signal: AbortSignal,
 ): Promise<Duplex> {
   for (let wakes = 1; wakes <= mostWakes; wakes++) {
-    await deps.lifecycle.wake(sprite, signal, cause);
-    const stream = await dial(deps, sprite, cause, signal);
-    // a frozen agent takes connections and never answers
-    if (deps.lifecycle.isRunning(sprite.id)) return stream;
-    stream.destroy();
+    await lifecycle.wake(sprite, signal, cause);
+    try {
+      const stream = await driver.dial(sprite.id, signal);
+      // From here on it is cut when the sprite is put to sleep. Was that so before, then it waits for a frozen agent, which
+      // takes connections and never answers.
+      connections.track(sprite.id, stream);
+      if (lifecycle.isRunning(sprite.id) && !stream.destroyed) return stream;
+      stream.destroy();
+    } catch {
+      signal.throwIfAborted();
+      // it was stopped meanwhile, or died, or cannot be reached, which this throws
+      await lifecycle.revive(sprite, signal, cause);
+    }
   }
   throw new SpriteError('unavailable', `sprite ${sprite.name} is put to sleep again and again; try later`);
-}
-
-async function dial(
-  { driver, lifecycle }: GateDeps,
-  sprite: SpriteRecord,
-  cause: string,
-  signal: AbortSignal,
-): Promise<Duplex> {
-  try {
-    return await driver.dial(sprite.id, signal);
-  } catch {
-    signal.throwIfAborted();
-    await lifecycle.revive(sprite, signal, cause);
-  }
-  try {
-    return await driver.dial(sprite.id, signal);
-  } catch (error) {
-    signal.throwIfAborted();
-    const message = `the program inside sprite ${sprite.name} cannot be reached; try again`;
-    throw new SpriteError('agent_unreachable', message, { cause: error });
-  }
 }

@@ -172,10 +172,11 @@ export async function fixture(
   change: Partial<Settings> = {},
   base: Partial<Pick<PoolDeps, 'clock' | 'memory'>> & {
     readonly agents?: Partial<Agents>;
+    readonly driver?: MemoryDriver;
     readonly left?: Fixture;
   } = {},
 ): Promise<Fixture> {
-  const driver = base.left?.deps.driver ?? new MemoryDriver();
+  const driver = base.driver ?? base.left?.deps.driver ?? new MemoryDriver();
   const store = base.left?.deps.store ?? new MemoryStore();
   const disks = base.left?.disks ?? new MemoryDisks();
   const network = base.left?.network ?? new MemoryNetwork();
