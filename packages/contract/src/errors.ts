@@ -23,6 +23,8 @@ export const errorTable = {
     status: 409,
     description: 'another checkpoint or restore of the sprite is under way',
   },
+  path_not_found: { status: 404, description: 'nothing has that path there' },
+  not_text: { status: 422, description: 'the file is no text, or too large or too different for a patch' },
   session_exited: { status: 410, description: 'the session has already exited' },
   request_too_large: { status: 413, description: 'the request body is larger than the limit' },
   request_header_too_large: {

@@ -1,4 +1,5 @@
 export * from './checkpoint.ts';
+export * from './diff.ts';
 export * from './duration.ts';
 export * from './endpoint.ts';
 export * from './endpoints/index.ts';

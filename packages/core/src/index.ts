@@ -1,6 +1,7 @@
 export * from './changes/changes.ts';
 export * from './checkpoints/create.ts';
 export * from './checkpoints/deps.ts';
+export * from './checkpoints/diff.ts';
 export * from './checkpoints/fork.ts';
 export * from './checkpoints/list.ts';
 export * from './checkpoints/operations.ts';
@@ -22,6 +23,7 @@ export type * from './ports/log.ts';
 export type * from './ports/mounted-disks.ts';
 export type * from './ports/network.ts';
 export type * from './ports/store.ts';
+export type * from './ports/views.ts';
 export * from './settings.ts';
 export * from './sprites/create.ts';
 export * from './sprites/deps.ts';

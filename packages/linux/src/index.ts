@@ -1,5 +1,6 @@
 export * from './cgroup.ts';
 export * from './clone.ts';
+export * from './detached-mount.ts';
 export * from './ext4.ts';
 export * from './extents.ts';
 export * from './freeze.ts';

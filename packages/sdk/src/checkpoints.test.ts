@@ -160,3 +160,51 @@ describe('fork', () => {
     ]);
   });
 });
+
+describe('diff', () => {
+  const facts = { kind: 'file', size: 3, mode: '0644', uid: 0, gid: 0, mtime: time };
+  const totals = {
+    added: 1,
+    removed: 0,
+    changed: 0,
+    retyped: 0,
+    metadata: 0,
+    bytes_before: 0,
+    bytes_after: 3,
+  };
+
+  it('gives the changes, then the totals', async () => {
+    await using server = await streaming([
+      { type: 'change', change: 'added', path: '/�', path_base64: 'L/8=', after: facts },
+      { type: 'from-the-future' },
+      { type: 'complete', data: '1 added', totals },
+    ]);
+    const stream = await server.sprite.diff('v1', 'v2', { path: '/a b' });
+    expect(await stream.all()).toEqual([
+      {
+        change: 'added',
+        path: '/�',
+        pathBytes: Uint8Array.of(0x2f, 0xff),
+        after: { ...facts, mtime: new Date(time) },
+      },
+    ]);
+    expect(stream.totals).toMatchObject({ added: 1, bytesAfter: 3 });
+    expect(server.asked).toEqual(['GET /v1/sprites/demo/checkpoints/v1/diff/v2?path=%2Fa+b']);
+  });
+
+  it('puts the pieces of a patch together, and throws what went wrong on the way', async () => {
+    await using server = await streaming([
+      { type: 'patch', data: '--- a' },
+      { type: 'patch', data: '/x\n' },
+      { type: 'complete', data: '' },
+    ]);
+    expect(await server.sprite.patch('/x', 'v1')).toBe('--- a/x\n');
+    await using failing = await streaming([{ type: 'error', error: 'gone', code: 'checkpoint_damaged' }]);
+    await expect((await failing.sprite.diff('v1')).all()).rejects.toMatchObject({
+      errorCode: 'checkpoint_damaged',
+      requestId: 'req_1',
+    });
+    await using cut = await streaming([{ type: 'patch', data: '--- a' }]);
+    await expect(cut.sprite.patch('/x', 'v1')).rejects.toMatchObject({ code: 'closed' });
+  });
+});

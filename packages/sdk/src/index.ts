@@ -13,6 +13,7 @@ export {
 } from './errors.ts';
 export type { SpriteCommandEvents } from './exec/command.ts';
 export { StreamID } from './exec/frames.ts';
+export { DiffStream } from './http/diff-stream.ts';
 export { CheckpointStream, RestoreStream, SessionKillStream, SpriteListStream } from './http/streams.ts';
 export type * from './options.ts';
 export { Sprite } from './sprite.ts';

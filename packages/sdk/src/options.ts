@@ -1,4 +1,4 @@
-import type { SpriteStatus } from '@sprites/contract';
+import type { ChangeKind, FileKind, SpriteStatus } from '@sprites/contract';
 import type { z } from 'zod';
 
 /** How to reach a server. */
@@ -179,6 +179,41 @@ export type ListCheckpointsOptions = CallOptions & {
   readonly history?: string;
   /** automatic ones too */
   readonly includeAuto?: boolean;
+};
+
+export type DiffOptions = CallOptions & {
+  /** only this path and what is below it */
+  readonly path?: string;
+};
+
+/** What a disk knows of a file. */
+export type FileFacts = {
+  readonly kind: FileKind;
+  /** bytes of a file; 0 for everything else */
+  readonly size: number;
+  /** four octal digits */
+  readonly mode: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly mtime: Date;
+  /** where a symlink leads */
+  readonly target?: string;
+};
+
+/** How one path differs: `changed` is about content, `retyped` about the kind, `metadata` about anything else. */
+export type PathChange = {
+  readonly change: ChangeKind;
+  readonly path: string;
+  /** the exact path when it is not UTF-8 */
+  readonly pathBytes?: Uint8Array;
+  readonly before?: FileFacts;
+  readonly after?: FileFacts;
+};
+
+/** How many paths differ in which way, and the sizes of all files among them. */
+export type DiffTotals = Readonly<Record<ChangeKind, number>> & {
+  readonly bytesBefore: number;
+  readonly bytesAfter: number;
 };
 
 /** What the server says while it makes or restores a checkpoint; the last one is `complete` or `error`. */

@@ -3,11 +3,13 @@ import { type ControlConnection, ControlPool, type SpriteCommand, spawn } from '
 import type { SpritesClient } from './client.ts';
 import { collect } from './exec/exec-file.ts';
 import { execFileHTTP } from './exec/http-exec.ts';
+import { DiffStream, readPatch } from './http/diff-stream.ts';
 import { type RequestOptions, request, requestJson } from './http/request.ts';
 import { CheckpointStream, RestoreStream, SessionKillStream } from './http/streams.ts';
 import type {
   CallOptions,
   Checkpoint,
+  DiffOptions,
   ExecOptions,
   ExecResult,
   ForkOptions,
@@ -226,6 +228,27 @@ export class Sprite {
     const params = { name: this.name, checkpoint: id };
     const response = await request(this.client, endpoints.deleteCheckpoint, { params, signal });
     await response.body?.cancel();
+  }
+
+  /**
+   * How the files of two disks differ, both ids of checkpoints or `Current`; never wakes the sprite. Read it with
+   * `for await`, or `all()`.
+   */
+  async diff(before: string, after = 'Current', { path, signal }: DiffOptions = {}): Promise<DiffStream> {
+    const query = new URLSearchParams(path === undefined ? {} : { path });
+    const params = { name: this.name, checkpoint: before, other: after };
+    return new DiffStream(
+      await request(this.client, endpoints.diffCheckpoints, { params, query, ...streamed({ signal }) }),
+    );
+  }
+
+  /** A unified diff of one text file of two disks; empty when it is the same in both. */
+  async patch(path: string, before: string, after = 'Current', options: CallOptions = {}): Promise<string> {
+    const query = new URLSearchParams({ patch: path });
+    const params = { name: this.name, checkpoint: before, other: after };
+    return readPatch(
+      await request(this.client, endpoints.diffCheckpoints, { params, query, ...streamed(options) }),
+    );
   }
 
   /** Makes a new sprite with a copy of this one's disk, live or as a checkpoint saved it; this one goes on running. */

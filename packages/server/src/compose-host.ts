@@ -3,6 +3,7 @@ import { bundlePath, nodeFlags } from '@sprites/agent';
 import type { HostInfo } from '@sprites/contract';
 import { type ImageLibrary, openImages } from '@sprites/disks/images';
 import { lockDataDir, openReflinkDisks, type ReflinkDisks, releasePool } from '@sprites/disks/reflink';
+import { ReflinkDiskViews } from '@sprites/disks/views';
 import { createAgentRuntime, type OciDriver, openOciDriver, runDirOf } from '@sprites/drivers/oci';
 import { type LinuxNetwork, openNetwork } from '@sprites/network';
 import type { Config } from './config/config.ts';
@@ -13,6 +14,7 @@ import { version } from './version.ts';
 /** What this host gives a server: disks, images, machines and their network, open together. */
 export type Host = AsyncDisposable & {
   readonly disks: ReflinkDisks;
+  readonly views: ReflinkDiskViews;
   readonly images: ImageLibrary;
   readonly driver: OciDriver;
   readonly network: LinuxNetwork;
@@ -72,6 +74,7 @@ export async function openHost({ config, dataDir, log, signal, starting }: HostO
   const resources = stack.move();
   return {
     disks,
+    views: new ReflinkDiskViews(disks),
     images,
     driver,
     network,

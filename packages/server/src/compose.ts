@@ -12,6 +12,7 @@ import {
   type Repairs,
   reconcile,
   type Store,
+  type ViewDeps,
 } from '@sprites/core';
 import { openSqliteStore } from '@sprites/store/sqlite';
 import { createCore } from './compose-core.ts';
@@ -26,6 +27,7 @@ import type { Links } from './link/links.ts';
 import { createLog } from './log.ts';
 import { Metrics } from './metrics.ts';
 import { routeCheckpoints } from './routes/checkpoints.ts';
+import { routeDiff } from './routes/diff.ts';
 import { routeEvents } from './routes/events.ts';
 import { routeOrganization } from './routes/organization.ts';
 import { routeServer } from './routes/server.ts';
@@ -87,7 +89,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
   const app = createRoutes({
     config,
     host,
-    deps: { ...deps, lifecycle, pool, operations: new Operations() },
+    deps: { ...deps, lifecycle, pool, operations: new Operations(), views: host.views },
     metrics,
     url,
   });
@@ -155,7 +157,7 @@ async function prepareOrg(store: Store, config: Config): Promise<void> {
 type RoutesInput = {
   readonly config: Config;
   readonly host: Host;
-  readonly deps: CreateDeps;
+  readonly deps: CreateDeps & ViewDeps;
   readonly metrics: Metrics;
   /** base URL of the API, known once the server listens */
   readonly url: { readonly current: string };
@@ -172,6 +174,7 @@ function createRoutes({ config, host, deps, metrics, url }: RoutesInput): Listen
   };
   routeSprites(app, { ...deps, ...wire });
   routeCheckpoints(app, deps);
+  routeDiff(app, deps);
   routeEvents(app, deps);
   routeOrganization(app, { ...wire, clock: deps.clock, exchangeCredential: config.exchangeCredential });
   routeServer(app, {

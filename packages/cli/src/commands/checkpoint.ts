@@ -8,6 +8,7 @@ import { printable } from '../terminal/style.ts';
 import { formatFields, formatTable } from '../terminal/table.ts';
 import { checkId, chooseCheckpoint, follow, isCurrent } from './choose-checkpoint.ts';
 import { allOptions, type CommandHost, createServerCommand } from './command-host.ts';
+import { createDiffCommand } from './diff.ts';
 import { createRestoreCommand } from './restore.ts';
 
 type Command = ReturnType<typeof createServerCommand>;
@@ -15,7 +16,7 @@ type JsonOptions = GlobalOptions & { readonly json?: boolean };
 type CreateOptions = JsonOptions & { readonly comment?: string };
 type ListOptions = JsonOptions & { readonly history?: string; readonly includeAuto?: boolean };
 
-/** Defines `sprite checkpoint` with `create`, `list`, `info`, `restore` and `delete`. */
+/** Defines `sprite checkpoint` with `create`, `list`, `info`, `diff`, `restore` and `delete`. */
 export function defineCheckpoint({ program, cli, exit }: CommandHost): void {
   const command = createServerCommand(
     'checkpoint',
@@ -24,6 +25,7 @@ export function defineCheckpoint({ program, cli, exit }: CommandHost): void {
       'sprite checkpoint create --comment "before the upgrade"',
       'sprite checkpoint list',
       'sprite checkpoint info v3',
+      'sprite checkpoint diff v3',
       'sprite checkpoint delete v3',
     ],
   )
@@ -32,6 +34,7 @@ export function defineCheckpoint({ program, cli, exit }: CommandHost): void {
   command.addCommand(createListCommand(cli), { isDefault: true });
   command.addCommand(createCreateCommand(cli));
   command.addCommand(createInfoCommand(cli));
+  command.addCommand(createDiffCommand(cli));
   command.addCommand(createRestoreCommand(cli));
   command.addCommand(createDeleteCommand(cli, exit));
   program.addCommand(command);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Checkpoint, CheckpointLine, CheckpointListQuery, CreateCheckpoint } from '../checkpoint.ts';
+import { DiffLine, DiffQuery } from '../diff.ts';
 import { defineEndpoint, type Endpoint } from '../endpoint.ts';
 import { aboutSprite } from './error-codes.ts';
 
@@ -72,6 +73,30 @@ export const checkpointsEndpoints = {
     summary: 'Delete a checkpoint; not the one the sprite is based on',
     answers: [{ type: 'empty', status: 204 }],
     errors: ['checkpoint_not_found', 'checkpoint_in_use', 'operation_in_progress', ...aboutSprite],
+    authenticated: true,
+    inside: true,
+  }),
+  /** ours */
+  diffCheckpoints: defineEndpoint({
+    id: 'diffCheckpoints',
+    method: 'GET',
+    path: '/v1/sprites/{name}/checkpoints/{checkpoint}/diff/{other}',
+    tag: 'checkpoints',
+    summary: 'How the files of two disks differ; either may be `Current`; never wakes the sprite',
+    description:
+      'A `change` line per path, in byte order, and `complete` with the totals; with `patch` the text of a unified diff in pieces.',
+    query: DiffQuery,
+    answers: [{ type: 'ndjson', status: 200, line: DiffLine }],
+    errors: [
+      'invalid_request',
+      'checkpoint_not_found',
+      'checkpoint_damaged',
+      'path_not_found',
+      'not_text',
+      'operation_in_progress',
+      'out_of_space',
+      ...aboutSprite,
+    ],
     authenticated: true,
     inside: true,
   }),

@@ -76,6 +76,16 @@ export class ReflinkDisks implements Disks {
     return join(this.#paths.disks, `${id}${suffix}`);
   }
 
+  /** Absolute host path of a checkpoint's file. Throws `checkpoint_not_found`. */
+  async checkpointFile(id: string, checkpointId: string): Promise<string> {
+    return this.#findCheckpoint(id, checkpointId);
+  }
+
+  /** Directory of the pool for copies that live for a moment. */
+  get workDir(): string {
+    return this.#paths.disks;
+  }
+
   async usage(id: string): Promise<DiskUsage> {
     return measureExtents(this.file(id));
   }

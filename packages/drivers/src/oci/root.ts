@@ -55,7 +55,7 @@ async function mountOverlay(machine: MachineDir, image: string, namespaceFd: num
     type: 'overlay',
     // device files of an image are powerless; /dev is a file system of its own
     flags: ['nodev'],
-    data: `${layers},redirect_dir=on,xino=on`,
+    data: `${layers},redirect_dir=on,metacopy=off,xino=on`,
   });
   await unmount(machine.upper);
   await unmount(machine.lower);
