@@ -3,9 +3,16 @@ import { SpriteError } from '@sprites/contract';
 import { Command, InvalidArgumentError } from 'commander';
 import { down } from './commands/down.ts';
 import { buildImage, importImage, listImages, removeImage } from './commands/image.ts';
+import {
+  describeService,
+  installService,
+  printService,
+  type ServiceOptions,
+  uninstallService,
+} from './commands/service.ts';
 import { start } from './commands/start.ts';
 import { makeToken } from './commands/token.ts';
-import { type Config, readConfig } from './config/config.ts';
+import { type Config, type ConfigSources, readConfig } from './config/config.ts';
 import { addSettings } from './config/options.ts';
 import { version } from './version.ts';
 
@@ -61,6 +68,33 @@ token
   .option('--description <text>', 'what the token is for', '')
   .action((options: { org: string; description: string }) => run((config) => makeToken(config, options)));
 
+const service = program.command('service').description('the server as a systemd service of this host');
+const serviceOptions = (command: Command): Command =>
+  command
+    .option('--name <name>', 'name of the unit, for hosts with several servers', unitName, 'sprites')
+    .option('--root <dir>', 'root directory of the system that the unit is for', '/');
+serviceOptions(service.command('install'))
+  .description(
+    'write unit and settings file (mode 0600), with the settings given here, and start the service',
+  )
+  .option('--print', 'only show what would be written')
+  .action((options: ServiceOptions & { print?: true }) =>
+    (options.print === true ? printService : installService)(sources(), options),
+  );
+serviceOptions(service.command('uninstall'))
+  .description('stop the server and remove its unit; settings, data and running sprites stay')
+  .action((options: ServiceOptions) => uninstallService(options));
+serviceOptions(service.command('status'))
+  .description('say whether the service is installed and runs; exit code 0 when it runs')
+  .action(async (options: ServiceOptions) => {
+    process.exitCode = await describeService(options);
+  });
+
+function unitName(text: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/.test(text)) return text;
+  throw new InvalidArgumentError('a name has 1 to 63 letters, digits, hyphens and underscores.');
+}
+
 function imageName(text: string): string {
   if (/^[a-z0-9][a-z0-9._-]{0,62}$/.test(text)) return text;
   throw new InvalidArgumentError(
@@ -69,7 +103,11 @@ function imageName(text: string): string {
 }
 
 async function run(command: (config: Config) => Promise<void>): Promise<void> {
-  await command(readConfig({ flags: program.opts(), env: process.env }));
+  await command(readConfig(sources()));
+}
+
+function sources(): ConfigSources {
+  return { flags: program.opts(), env: process.env };
 }
 
 try {

@@ -38,6 +38,23 @@ export function readConfig({ flags, env }: ConfigSources): Config {
   return values as Config;
 }
 
+/** Settings that were given, not defaults, as variables of the environment that say the same. */
+export function listGiven({ flags, env }: ConfigSources): readonly {
+  readonly env: string;
+  readonly value: string;
+  readonly secret: boolean;
+}[] {
+  return Object.entries<Setting>(settings).flatMap(([key, setting]) => {
+    const value = flags[key] ?? nonEmpty(env[setting.env]);
+    return value === undefined ? [] : [{ env: setting.env, value, secret: setting.secret === true }];
+  });
+}
+
+/** Names of the variables whose values must never be printed. */
+export const secretVariables: ReadonlySet<string> = new Set(
+  Object.values<Setting>(settings).flatMap((setting) => (setting.secret === true ? [setting.env] : [])),
+);
+
 /** Variables of ours that other programs of the project read. */
 const foreignVariables = /^SPRITES_(API_URL$|TEST_|E2E_)/;
 
