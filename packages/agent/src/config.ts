@@ -16,6 +16,12 @@ export type AgentConfig = {
   readonly sessionDir: string;
   /** output kept per session for clients that attach later, in bytes */
   readonly sessionLogBytes: number;
+  /** root-only directory for programs' socket and what they can read of their sprite */
+  readonly insideDir: string;
+  /** directory of the services' definitions, on the sprite's disk */
+  readonly servicesDir: string;
+  /** directory of logs, on the sprite's disk */
+  readonly logDir: string;
   /** path of the socket for programs inside */
   readonly apiSocket: string;
 };
@@ -28,6 +34,9 @@ const optionReaders: Readonly<Record<string, (value: string) => Partial<AgentCon
   '--user': (value) => ({ user: value }),
   '--machine-file': (value) => ({ machineFile: value }),
   '--session-dir': (value) => ({ sessionDir: value }),
+  '--services-dir': (value) => ({ servicesDir: value }),
+  '--log-dir': (value) => ({ logDir: value }),
+  '--inside-dir': (value) => ({ insideDir: value }),
   '--api-socket': (value) => ({ apiSocket: value }),
   '--session-log-bytes': (value) => ({
     sessionLogBytes: toNumber('--session-log-bytes', value, smallestLogBytes),
@@ -42,6 +51,9 @@ export function parseConfig(args: readonly string[]): AgentConfig {
     machineFile: '/.sprite/machine.json',
     sessionDir: '/var/lib/sprite/sessions',
     sessionLogBytes: 4 * 1024 * 1024,
+    insideDir: '/.sprite',
+    servicesDir: '/var/lib/sprite/services',
+    logDir: '/var/log/sprite',
     apiSocket: '/.sprite/api.sock',
   };
   for (let i = 0; i < args.length; i += 2) {

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
+import { join } from 'node:path';
 import { type AgentConfig, MachineFile, parseConfig } from './config.ts';
 import { FileThread } from './files/file-thread.ts';
 import { createFilesResource } from './files/resource.ts';
@@ -9,12 +10,18 @@ import { createControlResource, createExecResource } from './http/exec.ts';
 import { createHealthResource } from './http/health.ts';
 import type { Resource } from './http/resource.ts';
 import { createAgentServer } from './http/server.ts';
+import { createServicesResource } from './http/services.ts';
+import { createTasksResource } from './http/tasks.ts';
+import { ChildExits } from './kernel/child-exits.ts';
 import { findOwnUser, findUser } from './kernel/user.ts';
 import { ActivityBoard } from './link/activity.ts';
 import { listenInside } from './link/api-socket.ts';
 import { Link } from './link/link.ts';
 import { createRelayResource } from './link/relay.ts';
+import { ServiceFiles } from './services/service-files.ts';
+import { Supervisor } from './services/supervisor.ts';
 import { SessionTable } from './sessions/session-table.ts';
+import { TaskTable } from './tasks/task-table.ts';
 
 if (parentPort === null) start(parseConfig(process.argv.slice(2)));
 else serveFiles(parentPort, String(workerData));
@@ -28,18 +35,33 @@ function start(config: AgentConfig): void {
   process.title = 'sprite-agent';
   prepareSessionDir(config.sessionDir);
   const machine = new MachineFile(config.machineFile);
+  const exits = new ChildExits();
   const sessions = new SessionTable({
     logDirectory: config.sessionDir,
     logBytes: config.sessionLogBytes,
+    exits,
     findUser: () => findUser(config.user) ?? findOwnUser(),
     readEnvironment: () => machine.read().environment,
   });
   const activity = new ActivityBoard(sessions);
   const link = new Link(activity);
+  const tasks = new TaskTable(() => activity.changed());
+  activity.add(() => tasks.holds());
+  const services = new Supervisor({
+    files: new ServiceFiles(config.servicesDir),
+    logDir: join(config.logDir, 'services'),
+    exits,
+    findUser: (name) => (name === undefined ? (findUser(config.user) ?? findOwnUser()) : findUser(name)),
+    readEnvironment: () => machine.read().environment,
+    onChange: () => activity.changed(),
+  });
+  activity.add(() => services.holds());
   const resources: Record<string, Resource> = {
     exec: createExecResource(sessions, machine),
     control: createControlResource(sessions, machine),
     health: createHealthResource(sessions, machine),
+    services: createServicesResource(services),
+    tasks: createTasksResource(tasks),
     link: link.resource,
     activity: createActivityResource(activity),
     checkpoint: createRelayResource('checkpoint', link),
@@ -49,6 +71,7 @@ function start(config: AgentConfig): void {
   };
   createAgentServer({ resources, machine, origin: 'host' }).listen(config.listen, () => {
     console.error('agent ready');
+    void services.startAll();
     const inside = createAgentServer({ resources, machine, origin: 'inside' });
     listenInside(inside, config.apiSocket, findUser(config.user) ?? findOwnUser());
   });

@@ -29,6 +29,8 @@ export type Endpoint = {
   readonly authenticated: boolean;
   /** set when the agent in the sprite answers; `session` is about a session, which a sleeping sprite does not have */
   readonly agent?: 'wakes' | 'session';
+  /** what the agent's answer is while the sprite does not run, JSON or an error; without it the sprite is woken */
+  readonly asleep?: object | ErrorCode;
   /** true when programs in the sprite may ask for it on the in-sprite socket, without `/sprites/{name}` */
   readonly inside?: true;
 };

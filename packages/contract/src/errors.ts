@@ -16,6 +16,11 @@ export const errorTable = {
   session_not_found: { status: 404, description: 'the session does not exist or has ended' },
   method_not_allowed: { status: 405, description: 'the path exists but not with this method' },
   sprite_already_exists: { status: 409, description: 'a sprite of that name already exists' },
+  service_not_found: { status: 404, description: 'the sprite has no service of that name' },
+  service_conflict: { status: 409, description: 'another service or request stands in the way' },
+  service_not_running: { status: 409, description: 'the service is not running' },
+  task_not_found: { status: 404, description: 'the sprite has no task of that name' },
+  task_already_exists: { status: 409, description: 'a task of that name already exists' },
   checkpoint_not_found: { status: 404, description: 'the sprite has no checkpoint of that id' },
   checkpoint_in_use: { status: 409, description: 'the checkpoint is what the sprite is based on' },
   checkpoint_damaged: { status: 409, description: 'the checkpoint cannot be restored' },
@@ -41,7 +46,7 @@ export const errorTable = {
   unavailable: { status: 503, description: 'the sprite or the server cannot answer at the moment; retry' },
   wake_failed: { status: 503, description: 'the sprite could not be started; the message says why' },
   wake_timeout: { status: 504, description: 'the sprite did not become ready within the time limit' },
-  out_of_space: { status: 507, description: 'the host has too little free disk space' },
+  out_of_space: { status: 507, description: 'the host or the sprite has too little free disk space' },
 } as const satisfies Record<string, { readonly status: number; readonly description: string }>;
 
 export type ErrorCode = keyof typeof errorTable;

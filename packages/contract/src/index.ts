@@ -11,4 +11,8 @@ export * from './lifecycle.ts';
 export * from './names.ts';
 export * from './openapi.ts';
 export * from './parse.ts';
+export * from './service.ts';
+export * from './services/index.ts';
 export * from './sprite.ts';
+export * from './task.ts';
+export * from './tasks/index.ts';

@@ -45,6 +45,16 @@ export function endWithJson(socket: Duplex, statusLine: string, body: object, he
   socket.end(`${lines.join('\r\n')}\r\n\r\n${text}`);
 }
 
+/** Reads a short request body as JSON. Throws `invalid_request` and `request_too_large`. */
+export async function readJson(request: IncomingMessage, limitBytes: number): Promise<unknown> {
+  const body = await readBody(request, limitBytes);
+  try {
+    return JSON.parse(body);
+  } catch (cause) {
+    throw new SpriteError('invalid_request', 'the body is no valid json', { cause });
+  }
+}
+
 /** Reads a short request body as text. Throws `request_too_large` beyond `limitBytes`. */
 export async function readBody(request: IncomingMessage, limitBytes: number): Promise<string> {
   const parts: Buffer[] = [];

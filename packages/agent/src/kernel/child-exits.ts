@@ -1,6 +1,7 @@
 import { libc } from './libc.ts';
 
 const doNotWait = 1;
+const setChildSubreaper = 36;
 
 /**
  * Reaps the agent's children and tells each one's owner how it ended. A pid stays reserved until its exit is
@@ -10,8 +11,9 @@ export class ChildExits {
   readonly #owners = new Map<number, (exitCode: number) => void>();
   readonly #status = Buffer.alloc(4);
 
-  /** Starts listening; `close` ends it. */
+  /** Starts listening; `close` ends it. Children whose parent ends become the agent's, also where it is not the first process. */
   constructor() {
+    libc.prctl(setChildSubreaper, 1n, 0n, 0n, 0n);
     process.on('SIGCHLD', this.#reap);
   }
 

@@ -12,6 +12,7 @@ export const libc = dlopen(null, {
   ioctl: { arguments: ['i32', 'u64', 'buffer'], return: 'i32' },
   linkat: { arguments: ['i32', 'buffer', 'i32', 'buffer', 'i32'], return: 'i32' },
   __errno_location: { arguments: [], return: 'pointer' },
+  prctl: { arguments: ['i32', 'u64', 'u64', 'u64', 'u64'], return: 'i32' },
   waitpid: { arguments: ['i32', 'buffer', 'i32'], return: 'i32' },
   syscall: { arguments: ['i64', 'i64', 'i64', 'i64'], return: 'i64' },
   posix_spawn: { arguments: ['buffer', 'buffer', 'buffer', 'buffer', 'buffer', 'buffer'], return: 'i32' },

@@ -1,6 +1,6 @@
 import { SpriteError } from '@sprites/contract/errors';
 import type { ExecCommand } from '@sprites/contract/exec';
-import { ChildExits } from '../kernel/child-exits.ts';
+import type { ChildExits } from '../kernel/child-exits.ts';
 import type { User } from '../kernel/user.ts';
 import { IdleRelease } from './idle-release.ts';
 import { OutputLog } from './output-log.ts';
@@ -17,6 +17,7 @@ export type SessionTableOptions = {
   readonly logDirectory: string;
   /** output kept per session */
   readonly logBytes: number;
+  readonly exits: ChildExits;
   readonly findUser: () => User;
   readonly readEnvironment: () => Readonly<Record<string, string>>;
 };
@@ -26,7 +27,6 @@ export class SessionTable {
   readonly #options: SessionTableOptions;
   readonly #live = new Map<string, Session>();
   readonly #ended = new Set<string>();
-  readonly #exits = new ChildExits();
   readonly #idle = new IdleRelease(() => this.#live.size === 0);
   #nextNumber = firstFreeNumber;
   #lastActivityMs = Date.now();
@@ -43,7 +43,7 @@ export class SessionTable {
 
   /** Starts a command; one that cannot be started becomes a session that says why and ends. Never throws. */
   start(command: ExecCommand): Session {
-    const { findUser, readEnvironment, logDirectory, logBytes } = this.#options;
+    const { exits, findUser, readEnvironment, logDirectory, logBytes } = this.#options;
     const process = startProcess(command, { user: findUser(), environment: readEnvironment() });
     const id = this.#pickId(process.type === 'started' ? process.pid : undefined);
     const session = new Session({
@@ -54,7 +54,7 @@ export class SessionTable {
       onFinish: () => this.#forget(session),
     });
     this.#live.set(id, session);
-    if (process.type === 'started') this.#exits.watch(process.pid, (code) => session.exited(code));
+    if (process.type === 'started') exits.watch(process.pid, (code) => session.exited(code));
     this.#onChange();
     return session;
   }

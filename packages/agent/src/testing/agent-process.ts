@@ -23,6 +23,8 @@ export type AgentProcess = AsyncDisposable & {
   readonly pid: number;
   readonly dir: string;
   readonly socketPath: string;
+  /** the socket for programs inside */
+  readonly apiSocket: string;
   readonly machineFile: string;
   /** what the agent wrote to its log so far */
   log(): string;
@@ -46,6 +48,12 @@ export async function startAgent({
     machineFile,
     '--session-dir',
     join(dir, 'sessions'),
+    '--services-dir',
+    join(dir, 'services'),
+    '--log-dir',
+    join(dir, 'logs'),
+    '--inside-dir',
+    join(dir, 'inside'),
     '--api-socket',
     join(dir, 'api.sock'),
   ];
@@ -69,6 +77,7 @@ export async function startAgent({
     pid: child.pid ?? 0,
     dir,
     socketPath,
+    apiSocket: join(dir, 'api.sock'),
     machineFile,
     log: () => log,
     async [Symbol.asyncDispose]() {

@@ -37,6 +37,7 @@ export const execEndpoints = {
     errors: ['invalid_request', 'session_not_found', ...wakes],
     authenticated: true,
     agent: 'wakes',
+    asleep: { sessions: [], count: 0 },
   }),
   /** 6.2 */
   headExec: defineEndpoint({

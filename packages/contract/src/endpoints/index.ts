@@ -5,12 +5,16 @@ import { execEndpoints } from './exec.ts';
 import { filesEndpoints } from './files.ts';
 import { organizationEndpoints } from './organization.ts';
 import { serverEndpoints } from './server.ts';
+import { servicesEndpoints } from './services.ts';
 import { spritesEndpoints } from './sprites.ts';
+import { tasksEndpoints } from './tasks.ts';
 
 /** Every endpoint of the public API. Section numbers in the comments are those of the wire specification. */
 export const endpoints = {
   ...spritesEndpoints,
   ...execEndpoints,
+  ...servicesEndpoints,
+  ...tasksEndpoints,
   ...checkpointsEndpoints,
   ...eventsEndpoints,
   ...filesEndpoints,

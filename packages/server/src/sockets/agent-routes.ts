@@ -10,6 +10,8 @@ export type AgentRoute = {
   readonly target: string;
   /** true when the endpoint is about a session that must exist already, which a sleeping sprite does not have */
   readonly needsSession: boolean;
+  /** what a plain request is answered while the sprite does not run */
+  readonly asleep: Endpoint['asleep'];
   /** true when an upgrade to a WebSocket is answered */
   readonly isSocket: boolean;
   /** true when a request without an upgrade is answered */
@@ -36,6 +38,7 @@ function toRoute(endpoint: Endpoint, name: string, { segments, search }: Target)
     name,
     target: `/v1/${path}${search}`,
     needsSession: endpoint.agent === 'session' || (endpoint.id === 'exec' && namesSession(search)),
+    asleep: endpoint.asleep,
     isSocket: endpoint.answers.some((answer) => answer.type === 'websocket'),
     isPlain: endpoint.answers.some((answer) => answer.type !== 'websocket'),
   };

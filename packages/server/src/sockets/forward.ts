@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SpriteError } from '@sprites/contract';
+import type { SpriteRecord } from '@sprites/core';
 import { agentHeaders } from './agent-request.ts';
 import type { AgentRoute } from './agent-routes.ts';
 import { askAgent } from './ask-agent.ts';
@@ -28,8 +29,8 @@ export async function forward(
     return;
   }
   if (!route.isPlain) throw new SpriteError('upgrade_required', `${route.route} takes a WebSocket upgrade`);
-  if (route.route === 'exec' && !deps.lifecycle.hasMachine(sprite.id)) {
-    response.writeHead(200, { 'content-type': 'application/json' }).end('{"sessions":[],"count":0}');
+  if (route.asleep !== undefined && isAsleep(deps, sprite, route)) {
+    answerAsleep(response, sprite, route.asleep);
     return;
   }
   const gone = new AbortController();
@@ -37,6 +38,20 @@ export async function forward(
   const stream = await reach(deps, sprite, route, gone.signal);
   if (route.route === 'httpExec') deps.metrics.execs.inc({ transport: 'http' });
   await relay(request, response, { stream, target: route.target, paced: route.route === 'httpExec' });
+}
+
+/** A frozen sprite still has its sessions, so their list wakes it; everything else that must not wake has its answer. */
+function isAsleep({ lifecycle }: GateDeps, { id }: SpriteRecord, { route }: AgentRoute): boolean {
+  return route === 'exec' ? !lifecycle.hasMachine(id) : !lifecycle.isRunning(id);
+}
+
+function answerAsleep(
+  response: ServerResponse,
+  { name, status }: SpriteRecord,
+  asleep: NonNullable<AgentRoute['asleep']>,
+): void {
+  if (typeof asleep === 'string') throw new SpriteError(asleep, `sprite ${name} is ${status}`);
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(asleep));
 }
 
 type Relay = { readonly stream: Duplex; readonly target: string; readonly paced: boolean };

@@ -1,0 +1,68 @@
+import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+
+/** A process of the sprite. */
+type Process = {
+  readonly pid: number;
+  readonly parent: number;
+  readonly group: number;
+  readonly session: number;
+  /** in clock ticks since boot */
+  readonly startTime: number;
+};
+
+const environBytes = 128 * 1024;
+const gone: ReadonlySet<string> = new Set(['Z', 'X']);
+
+/**
+ * Finds the living processes that belong to one run of a service: those in the session or group that `leader` made, those
+ * with `mark` in the environment they were born with (a daemon leaves the session but keeps that), and their children.
+ * Oldest first, without the agent itself.
+ */
+export function findKin(leader: number, mark: string): readonly Process[] {
+  const all = listProcesses();
+  const kin = new Set(
+    all.filter(({ pid, group, session }) => group === leader || session === leader || hasMark(pid, mark)),
+  );
+  for (let size = -1; size !== kin.size; ) {
+    size = kin.size;
+    const pids = new Set(Array.from(kin, ({ pid }) => pid));
+    for (const one of all) if (pids.has(one.parent)) kin.add(one);
+  }
+  return [...kin].sort((a, b) => a.startTime - b.startTime || a.pid - b.pid);
+}
+
+function listProcesses(): readonly Process[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && name !== '1' && name !== String(process.pid))
+    .map((name) => readProcess(Number(name)))
+    .filter((one) => one !== undefined);
+}
+
+function readProcess(pid: number): Process | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // the name before may hold spaces and brackets
+    const [state = '', ...numbers] = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    if (gone.has(state)) return undefined;
+    const [parent = 0, group = 0, session = 0] = numbers.slice(0, 3).map(Number);
+    return { pid, parent, group, session, startTime: Number(numbers[18]) };
+  } catch {
+    // it has just ended
+    return undefined;
+  }
+}
+
+function hasMark(pid: number, mark: string): boolean {
+  try {
+    const fd = openSync(`/proc/${pid}/environ`, 'r');
+    try {
+      const bytes = Buffer.allocUnsafe(environBytes);
+      return bytes.subarray(0, readSync(fd, bytes, 0, environBytes, 0)).includes(`${mark}\0`);
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    // it has just ended, or is none of ours
+    return false;
+  }
+}

@@ -1,0 +1,4 @@
+export * from './definition.ts';
+export * from './entry.ts';
+export * from './order.ts';
+export * from './requests.ts';
