@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
-import { parentPort, workerData } from 'node:worker_threads';
 import { join } from 'node:path';
+import { parentPort, workerData } from 'node:worker_threads';
 import { type AgentConfig, MachineFile, parseConfig } from './config.ts';
 import { FileThread } from './files/file-thread.ts';
 import { createFilesResource } from './files/resource.ts';
@@ -12,6 +12,7 @@ import type { Resource } from './http/resource.ts';
 import { createAgentServer } from './http/server.ts';
 import { createServicesResource } from './http/services.ts';
 import { createTasksResource } from './http/tasks.ts';
+import { prepareInside } from './inside/prepare-inside.ts';
 import { ChildExits } from './kernel/child-exits.ts';
 import { findOwnUser, findUser } from './kernel/user.ts';
 import { ActivityBoard } from './link/activity.ts';
@@ -71,6 +72,7 @@ function start(config: AgentConfig): void {
   };
   createAgentServer({ resources, machine, origin: 'host' }).listen(config.listen, () => {
     console.error('agent ready');
+    prepareInside({ dir: config.insideDir, logDir: config.logDir, version: machine.read().version });
     void services.startAll();
     const inside = createAgentServer({ resources, machine, origin: 'inside' });
     listenInside(inside, config.apiSocket, findUser(config.user) ?? findOwnUser());

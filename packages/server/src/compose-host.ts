@@ -6,6 +6,7 @@ import { lockDataDir, openReflinkDisks, type ReflinkDisks, releasePool } from '@
 import { ReflinkDiskViews } from '@sprites/disks/views';
 import { createAgentRuntime, type OciDriver, openOciDriver, runDirOf } from '@sprites/drivers/oci';
 import { type LinuxNetwork, openNetwork } from '@sprites/network';
+import { insideFiles } from '@sprites/sprite-env';
 import type { Config } from './config/config.ts';
 import type { Logger } from './log.ts';
 import { systemClock } from './system-clock.ts';
@@ -49,6 +50,7 @@ export async function openHost({ config, dataDir, log, signal, starting }: HostO
     nodeBinary: process.execPath,
     agentBundle: bundlePath,
     agentArgs: nodeFlags,
+    insideFiles,
   });
   const driver = await openOciDriver({
     runDir: await runDirOf(dataDir),

@@ -130,8 +130,9 @@ async function restart(supervisor: Supervisor, { response, query }: Call, name: 
 async function logs(supervisor: Supervisor, { response, query }: Call, name: string): Promise<void> {
   const { lines, followMs } = parseLogRequest(query);
   const service = supervisor.get(name);
-  const from = await service.log.findLast(lines);
-  await streamService(response, service, { from, followMs, moments: false });
+  const { start: from, end } = await service.log.findLast(lines);
+  const to = followMs === 0 ? { to: end } : {};
+  await streamService(response, service, { from, followMs, moments: false, ...to });
 }
 
 async function signal(supervisor: Supervisor, { request, response }: Call): Promise<void> {

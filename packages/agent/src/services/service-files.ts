@@ -52,7 +52,7 @@ export class ServiceFiles {
   async write(name: string, { definition, stopped }: StoredService): Promise<void> {
     const draft = join(this.#dir, `.draft-${this.#drafts++}`);
     try {
-      await mkdir(this.#dir, { recursive: true, mode: 0o755 });
+      await mkdir(this.#dir, { recursive: true, mode: 0o700 });
       await rm(draft, { force: true, recursive: true });
       await writeSynced(draft, `${JSON.stringify({ version: 1, stopped, definition }, undefined, 2)}\n`);
       await rename(draft, this.#path(name));
@@ -125,7 +125,7 @@ async function readSmall(path: string): Promise<string> {
 }
 
 async function writeSynced(path: string, text: string): Promise<void> {
-  await using file: FileHandle = await open(path, 'wx', 0o644);
+  await using file: FileHandle = await open(path, 'wx', 0o600);
   await file.writeFile(text);
   await file.sync();
 }

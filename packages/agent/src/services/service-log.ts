@@ -17,6 +17,9 @@ const lineFeed = 0x0a;
 /** One file of a log: bytes `start` to `end` of everything the log was ever given. */
 type Segment = { suffix: number; start: number; end: number };
 
+/** A part of a log: from `start` to `end`. */
+export type LogRange = { readonly start: number; readonly end: number };
+
 /** Lines from a position on, and the position behind them. */
 export type LogPart = { readonly lines: readonly LogLine[]; readonly next: number };
 
@@ -96,29 +99,31 @@ export class ServiceLog {
     });
   }
 
-  /** Where the last `count` lines begin; 0 = all that are kept. */
-  findLast(count: number): Promise<number> {
-    return this.#inTurn(async () => {
-      const oldest = this.#segments[0]?.start ?? 0;
-      let missing = count;
-      for (let at = this.written; at > oldest && count > 0; ) {
-        const segment = this.#segments.find((one) => at > one.start && at <= one.end);
-        if (segment === undefined) break;
-        const from = Math.max(segment.start, at - readBytes);
-        const feeds = findFeeds(await this.#readAt(segment, from, at - from));
-        // the last one ends the last line
-        const before = feeds[feeds.length - 1 - missing];
-        if (before !== undefined) return from + before + 1;
-        missing -= feeds.length;
-        at = from;
-      }
-      return oldest;
-    });
+  /** Where the last `count` lines, 0 = all that are kept, begin and end. */
+  findLast(count: number): Promise<LogRange> {
+    return this.#inTurn(async () => ({ start: await this.#findStart(count), end: this.written }));
   }
 
   /** Lets go of the file when what waits is written. */
   close(): void {
     void this.#inTurn(() => this.#closeFile());
+  }
+
+  async #findStart(count: number): Promise<number> {
+    const oldest = this.#segments[0]?.start ?? 0;
+    let missing = count;
+    for (let at = this.written; at > oldest && count > 0; ) {
+      const segment = this.#segments.find((one) => at > one.start && at <= one.end);
+      if (segment === undefined) break;
+      const from = Math.max(segment.start, at - readBytes);
+      const feeds = findFeeds(await this.#readAt(segment, from, at - from));
+      // the last one ends the last line
+      const before = feeds[feeds.length - 1 - missing];
+      if (before !== undefined) return from + before + 1;
+      missing -= feeds.length;
+      at = from;
+    }
+    return oldest;
   }
 
   async #write(): Promise<void> {

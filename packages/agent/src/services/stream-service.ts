@@ -15,6 +15,8 @@ const endLookMs = 50;
 export type StreamOptions = {
   /** position in the log to begin at */
   readonly from: number;
+  /** position to end at in any case */
+  readonly to?: number;
   /** how long to follow once the work is done, in `ms` */
   readonly followMs: number;
   /** what the client asked for; it goes on when the client leaves */
@@ -145,7 +147,7 @@ class ServiceStream {
     const isDone = Number.isFinite(this.#deadlineMs);
     if (!isDone || (performance.now() < this.#deadlineMs && !this.#isDown)) return false;
     const { end } = this.#service.log;
-    this.#end ??= { position: end, giveUpMs: performance.now() + lastWaitMs };
+    this.#end ??= { position: this.#options.to ?? end, giveUpMs: performance.now() + lastWaitMs };
     const isTold = this.#position >= Math.min(this.#end.position, end) && this.#moments.length === 0;
     return isTold || performance.now() > this.#end.giveUpMs;
   }
@@ -153,7 +155,8 @@ class ServiceStream {
   /** Tells some output that came before the next moment; false when there is none to be had. */
   async #tellOutput(): Promise<boolean> {
     const { log } = this.#service;
-    const limit = Math.min(this.#moments[0]?.position ?? log.end, this.#end?.position ?? log.end);
+    const last = this.#end?.position ?? this.#options.to ?? log.end;
+    const limit = Math.min(this.#moments[0]?.position ?? log.end, last);
     if (this.#position >= limit) return false;
     const { lines, next } = await log.read(this.#position, limit);
     if (next === this.#position) return false;

@@ -25,7 +25,11 @@ export function buildEnvironment({ user, tty, sprite, entries }: EnvironmentSour
     ['SHELL', user.shell],
     ['LANG', 'C.UTF-8'],
   ]);
-  if (tty) variables.set('TERM', 'xterm-256color');
+  if (tty) {
+    variables.set('TERM', 'xterm-256color');
+    // opens addresses where the person at this terminal is
+    variables.set('BROWSER', '/.sprite/bin/sprite-browser');
+  }
   for (const entry of readEnvironmentFile('/etc/environment')) addEntry(variables, entry);
   for (const [key, value] of Object.entries(sprite)) variables.set(key, value);
   for (const entry of entries) addEntry(variables, entry);

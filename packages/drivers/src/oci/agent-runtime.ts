@@ -36,6 +36,8 @@ export type AgentRuntimeOptions = {
   /** the bundled agent, one file */
   readonly agentBundle: string;
   readonly agentArgs?: readonly string[];
+  /** what lies beside the agent for programs inside: name and source of each file */
+  readonly insideFiles?: ReadonlyMap<string, string>;
 };
 
 /**
@@ -74,6 +76,7 @@ async function listFiles(options: AgentRuntimeOptions): Promise<ReadonlyMap<stri
     ['ld.so', loader],
     ...libraries.map((path): [string, string] => [`lib/${basename(path)}`, path]),
     ['agent.js', options.agentBundle],
+    ...(options.insideFiles ?? []),
   ]);
 }
 

@@ -11,7 +11,7 @@ export type AgentRoute = {
   /** true when the endpoint is about a session that must exist already, which a sleeping sprite does not have */
   readonly needsSession: boolean;
   /** what a plain request is answered while the sprite does not run */
-  readonly asleep: Endpoint['asleep'];
+  readonly asleep?: Endpoint['asleep'];
   /** true when an upgrade to a WebSocket is answered */
   readonly isSocket: boolean;
   /** true when a request without an upgrade is answered */
