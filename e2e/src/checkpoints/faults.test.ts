@@ -1,4 +1,4 @@
-import { readdir, stat, truncate, unlink } from 'node:fs/promises';
+import { open, readdir, stat, truncate, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Sprite, SpritesClient } from '@sprites/sdk';
@@ -25,6 +25,12 @@ async function checkpointFile({ info }: Sprite, id: string): Promise<string> {
   const file = path.join(server.dataDir, 'pool', 'checkpoints', info?.id ?? '', `${id}.ext4`);
   await stat(file);
   return file;
+}
+
+/** Overwrites 64 KiB of a file. */
+async function scribble(file: string, offset: number): Promise<void> {
+  await using handle = await open(file, 'r+');
+  await handle.write(Buffer.alloc(65_536, 0xa5), 0, undefined, offset);
 }
 
 /** Whatever in the pool has a name of something half-made. */
@@ -172,44 +178,46 @@ describe('a checkpoint that cannot be used', () => {
   });
 
   it.each([
-    ['cut off', 4096 * 300],
-    ['empty', 0],
+    ['cut off', (file: string) => truncate(file, 4096 * 300)],
+    ['empty', (file: string) => truncate(file, 0)],
+    ['gone', (file: string) => unlink(file)],
+    ['scribbled on', (file: string) => scribble(file, 1200)],
   ])(
-    'as its file is %s: the old disk is back, with the reason, and the next try can go well',
-    async (_, size) => {
+    'as its file is %s is refused before anything stops, with the newest good one',
+    async (_, damage) => {
       await sprite.checkpoint();
-      await truncate(await checkpointFile(sprite, 'v1'), size);
-      const error = await failure(sprite.restore('v1'));
-      expect(error).toMatchObject({ errorCode: 'wake_failed' });
-      expect(error.message).toMatch(
-        /^v1 could not be restored \(.+\); sprite careful has its old disk back$/,
-      );
-      expect(await hashTree(sprite)).toBe(hash);
-      expect((await sprite.getCheckpoint('Current')).sourceId).toBe('v2');
+      await damage(await checkpointFile(sprite, 'v1'));
+      const running = sprite.spawn('cat');
+      await new Promise<void>((resolve) => running.once('spawn', resolve));
+      for (const refused of [() => sprite.restore('v1'), () => sprite.fork('copy', { checkpoint: 'v1' })]) {
+        const error = await failure(refused());
+        expect(error).toMatchObject({ statusCode: 409, errorCode: 'checkpoint_damaged' });
+        expect(error.message).toContain('the newest good one is v2');
+      }
+      running.stdin.end();
+      expect(await running.wait()).toBe(0);
+      expect((await sprite.getCheckpoint('v1')).health).not.toBe('');
       await sprite.restore('v2');
       expect(await hashTree(sprite)).toBe(hash);
-      // a fork of it is no trap either: it can be removed
-      const copy = await sprite.fork('copy', { checkpoint: 'v1' }).catch(() => undefined);
-      if (copy !== undefined) {
-        expect(await failure(copy.execFile('true'))).toMatchObject({ errorCode: 'wake_failed' });
-        await copy.delete();
-      }
     },
     120_000,
   );
 
-  it('as its file is gone is marked at the next start, and the newest good one is named', async () => {
+  it('as it does not mount: the old disk is back, with the reason, and the next try can go well', async () => {
     await sprite.checkpoint();
-    await unlink(await checkpointFile(sprite, 'v1'));
-    await failure(sprite.restore('v1'));
-    expect(await hashTree(sprite)).toBe(hash);
-    await server.stop();
-    await server.restart();
-    expect((await sprite.getCheckpoint('v1')).health).not.toBe('');
+    // behind the first block, so that only the kernel finds it
+    await scribble(await checkpointFile(sprite, 'v1'), 4096);
     const error = await failure(sprite.restore('v1'));
-    expect(error).toMatchObject({ statusCode: 409, errorCode: 'checkpoint_damaged' });
-    expect(error.message).toContain('the newest good one is');
+    expect(error).toMatchObject({ errorCode: 'wake_failed' });
+    expect(error.message).toMatch(/^v1 could not be restored \(.+\); sprite careful has its old disk back$/);
     expect(await hashTree(sprite)).toBe(hash);
+    expect((await sprite.getCheckpoint('Current')).sourceId).toBe('v2');
+    await sprite.restore('v2');
+    expect(await hashTree(sprite)).toBe(hash);
+    // a fork of it is no trap either: it can be removed
+    const copy = await sprite.fork('copy', { checkpoint: 'v1' });
+    await failure(copy.execFile('true'));
+    await copy.delete();
   }, 120_000);
 
   // The agent, its libraries and its first process are none of the image's, so these machines boot all the same.

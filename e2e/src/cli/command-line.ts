@@ -47,7 +47,7 @@ export class CommandLine {
   }
 
   /** Opens one that is logged in to the server. */
-  static async openFor({ baseURL, token }: ServerUnderTest): Promise<CommandLine> {
+  static async openFor({ baseURL, token }: Pick<ServerUnderTest, 'baseURL' | 'token'>): Promise<CommandLine> {
     const cli = await CommandLine.open();
     const login = await cli.run(['login', baseURL], { input: `${token}\n` });
     if (login.code !== 0) throw new Error(`login failed: ${login.stderr}`);

@@ -51,6 +51,19 @@ export const CheckpointLine = z
   .meta({ id: 'CheckpointLine' });
 export type CheckpointLine = z.infer<typeof CheckpointLine>;
 
+/** Most checkpoints one verification names. */
+const maxVerified = 1000;
+
+export const VerifyCheckpoints = z
+  .strictObject({
+    ids: z
+      .array(z.string().regex(checkpointIdPattern, 'must be the id of a checkpoint, such as v1'))
+      .max(maxVerified, `at most ${maxVerified} ids`)
+      .optional()
+      .meta({ description: 'Those to compare; all, automatic ones too, when left out' }),
+  })
+  .meta({ id: 'VerifyCheckpoints' });
+
 /** Where the disk of a new sprite comes from. */
 export const ForkSource = z
   .strictObject({

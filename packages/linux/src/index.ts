@@ -12,6 +12,7 @@ export * from './mount.ts';
 export * from './netlink.ts';
 export * from './netns.ts';
 export * from './nft.ts';
+export * from './page-cache.ts';
 export * from './pool.ts';
 export * from './process.ts';
 export * from './rcu.ts';

@@ -14,6 +14,12 @@ export {
 export type { SpriteCommandEvents } from './exec/command.ts';
 export { StreamID } from './exec/frames.ts';
 export { DiffStream } from './http/diff-stream.ts';
-export { CheckpointStream, RestoreStream, SessionKillStream, SpriteListStream } from './http/streams.ts';
+export {
+  CheckpointStream,
+  RestoreStream,
+  SessionKillStream,
+  SpriteListStream,
+  VerifyStream,
+} from './http/streams.ts';
 export type * from './options.ts';
 export { Sprite } from './sprite.ts';

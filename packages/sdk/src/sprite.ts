@@ -5,7 +5,7 @@ import { collect } from './exec/exec-file.ts';
 import { execFileHTTP } from './exec/http-exec.ts';
 import { DiffStream, readPatch } from './http/diff-stream.ts';
 import { type RequestOptions, request, requestJson } from './http/request.ts';
-import { CheckpointStream, RestoreStream, SessionKillStream } from './http/streams.ts';
+import { CheckpointStream, RestoreStream, SessionKillStream, VerifyStream } from './http/streams.ts';
 import type {
   CallOptions,
   Checkpoint,
@@ -221,6 +221,18 @@ export class Sprite {
   /** Restores a checkpoint and resolves when the sprite runs with it. */
   async restore(id: string, options: CallOptions = {}): Promise<void> {
     await (await this.restoreCheckpoint(id, options)).wait();
+  }
+
+  /**
+   * Compares checkpoints, all when none is named, with the checksums made when they were new. `wait()` on the stream for
+   * its end, which is an error with code `checkpoint_damaged` when any is.
+   */
+  async verifyCheckpoints(ids: readonly string[] = [], options: CallOptions = {}): Promise<VerifyStream> {
+    const params = { name: this.name };
+    const json = ids.length === 0 ? {} : { ids };
+    return new VerifyStream(
+      await request(this.client, endpoints.verifyCheckpoints, { params, json, ...streamed(options) }),
+    );
   }
 
   /** Deletes a checkpoint; the one the live disk is based on is refused. */

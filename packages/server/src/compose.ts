@@ -15,7 +15,10 @@ import {
   type ViewDeps,
 } from '@sprites/core';
 import { openSqliteStore } from '@sprites/store/sqlite';
+
+import { openCare } from './compose-care.ts';
 import { createCore } from './compose-core.ts';
+
 import { openPoolGuard } from './compose-guard.ts';
 import { type Host, openHost } from './compose-host.ts';
 import { createLinks, type ListenerSlot } from './compose-links.ts';
@@ -84,15 +87,12 @@ export async function startServer(config: Config): Promise<RunningServer> {
   const repairs = await reconcile(deps, lifecycle);
   pool.open();
   lifecycle.watchIdle();
+  const care = stack.use(
+    openCare(config, host, { ...deps, lifecycle, operations: new Operations() }, metrics),
+  );
   const gate: GateDeps = { store, driver: host.driver, lifecycle, connections, metrics, version };
   const url = { current: '' };
-  const app = createRoutes({
-    config,
-    host,
-    deps: { ...deps, lifecycle, pool, operations: new Operations(), views: host.views },
-    metrics,
-    url,
-  });
+  const app = createRoutes({ config, host, deps: { ...care.deps, pool, views: host.views }, metrics, url });
   const server = createListener({
     clock: systemClock,
     log,

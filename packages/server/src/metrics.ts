@@ -10,6 +10,8 @@ export class Metrics {
   readonly execs: Counter<'transport'>;
   readonly wakes: Counter<'kind' | 'result'>;
   readonly wakeSeconds: Histogram<'kind'>;
+  readonly checksums: Counter<'type' | 'result'>;
+  readonly checksumBytes: Counter<never>;
   readonly openSockets: Gauge<never>;
 
   /** Both are asked whenever metrics are read: the number of sprites by status, and of machines ready for new ones. */
@@ -46,6 +48,17 @@ export class Metrics {
       help: 'Time to wake a sprite until its agent answers',
       labelNames: ['kind'],
       buckets: seconds,
+      registers,
+    });
+    this.checksums = new Counter({
+      name: 'sprites_checkpoint_checksums_total',
+      help: 'Checkpoints whose checksum was made, or compared with what is on the disk',
+      labelNames: ['type', 'result'],
+      registers,
+    });
+    this.checksumBytes = new Counter({
+      name: 'sprites_checkpoint_checksum_bytes_total',
+      help: 'Bytes of checkpoints read for their checksums',
       registers,
     });
     this.openSockets = new Gauge({ name: 'sprites_open_sockets', help: 'Spliced WebSockets', registers });

@@ -32,6 +32,7 @@ function record(name: string, more: Partial<SpriteRecord> = {}): Omit<SpriteReco
     checkpointCount: 0,
     sourceCheckpoint: undefined,
     restoring: undefined,
+    autoCheckpoints: undefined,
     idle: undefined,
     stateSince: undefined,
     lastWake: undefined,
@@ -240,6 +241,25 @@ function describeCheckpoints(name: string, open: () => Promise<Store>): void {
       expect(found).toEqual({ ...one, restoring, checkpointCount: 3, sourceCheckpoint: 'v1' });
       await store.updateSprite(one.id, { restoring: undefined });
       expect((await store.findSpriteById(one.id))?.restoring).toBeUndefined();
+    });
+
+    it('keeps why one was made, and what is found out about it later', async () => {
+      const store = await opened(open);
+      const one = await store.insertSprite(record('one'), 10);
+      const made = { ...checkpoint(one.id, 'auto-x'), cause: 'interval', imageDigest: 'sha256:00' } as const;
+      await store.insertCheckpoint(made);
+      expect(await store.listCheckpointsWithoutChecksum(5)).toMatchObject([{ id: 'auto-x' }]);
+      const found = { sizeBytes: 2 ** 40, checksum: 'ff', verifiedAt: '2026-01-02T00:00:00.000Z' };
+      expect(await store.updateCheckpoint(one.id, 'auto-x', found)).toBe(true);
+      expect(await store.listCheckpointsWithoutChecksum(5)).toEqual([]);
+      expect(await store.updateCheckpoint(one.id, 'auto-x', { health: 'damaged' })).toBe(true);
+      expect(await store.findCheckpoint(one.id, 'auto-x')).toEqual({
+        ...made,
+        ...found,
+        health: 'damaged',
+        sequence: 1,
+      });
+      expect(await store.updateCheckpoint(one.id, 'v9', { health: 'damaged' })).toBe(false);
     });
   });
 }

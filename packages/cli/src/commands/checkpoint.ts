@@ -10,13 +10,14 @@ import { checkId, chooseCheckpoint, follow, isCurrent } from './choose-checkpoin
 import { allOptions, type CommandHost, createServerCommand } from './command-host.ts';
 import { createDiffCommand } from './diff.ts';
 import { createRestoreCommand } from './restore.ts';
+import { createVerifyCommand } from './verify-checkpoint.ts';
 
 type Command = ReturnType<typeof createServerCommand>;
 type JsonOptions = GlobalOptions & { readonly json?: boolean };
 type CreateOptions = JsonOptions & { readonly comment?: string };
 type ListOptions = JsonOptions & { readonly history?: string; readonly includeAuto?: boolean };
 
-/** Defines `sprite checkpoint` with `create`, `list`, `info`, `diff`, `restore` and `delete`. */
+/** Defines `sprite checkpoint` with `create`, `list`, `info`, `diff`, `restore`, `verify` and `delete`. */
 export function defineCheckpoint({ program, cli, exit }: CommandHost): void {
   const command = createServerCommand(
     'checkpoint',
@@ -26,6 +27,7 @@ export function defineCheckpoint({ program, cli, exit }: CommandHost): void {
       'sprite checkpoint list',
       'sprite checkpoint info v3',
       'sprite checkpoint diff v3',
+      'sprite checkpoint verify',
       'sprite checkpoint delete v3',
     ],
   )
@@ -36,6 +38,7 @@ export function defineCheckpoint({ program, cli, exit }: CommandHost): void {
   command.addCommand(createInfoCommand(cli));
   command.addCommand(createDiffCommand(cli));
   command.addCommand(createRestoreCommand(cli));
+  command.addCommand(createVerifyCommand(cli));
   command.addCommand(createDeleteCommand(cli, exit));
   program.addCommand(command);
 }

@@ -1,4 +1,11 @@
-import type { Checkpoint, CheckpointStream, RestoreStream, Sprite, StreamMessage } from '@sprites/sdk';
+import type {
+  Checkpoint,
+  CheckpointStream,
+  RestoreStream,
+  Sprite,
+  StreamMessage,
+  VerifyStream,
+} from '@sprites/sdk';
 import { type Cli, isInteractive, note } from '../cli.ts';
 import { CliError, UsageError } from '../cli-error.ts';
 import { formatAge } from '../terminal/age.ts';
@@ -7,7 +14,10 @@ import { withProgress } from '../terminal/progress.ts';
 import { printable } from '../terminal/style.ts';
 
 /** Shows what the server says of an operation, and waits for its end; a failure is thrown. */
-export function follow(cli: Cli, stream: CheckpointStream | RestoreStream): Promise<StreamMessage> {
+export function follow(
+  cli: Cli,
+  stream: CheckpointStream | RestoreStream | VerifyStream,
+): Promise<StreamMessage> {
   return stream.wait(({ data }) => {
     if (data !== undefined) note(cli, printable(data));
   });

@@ -1,5 +1,11 @@
 import { z } from 'zod';
-import { Checkpoint, CheckpointLine, CheckpointListQuery, CreateCheckpoint } from '../checkpoint.ts';
+import {
+  Checkpoint,
+  CheckpointLine,
+  CheckpointListQuery,
+  CreateCheckpoint,
+  VerifyCheckpoints,
+} from '../checkpoint.ts';
 import { DiffLine, DiffQuery } from '../diff.ts';
 import { defineEndpoint, type Endpoint } from '../endpoint.ts';
 import { aboutSprite } from './error-codes.ts';
@@ -63,6 +69,19 @@ export const checkpointsEndpoints = {
     ],
     authenticated: true,
     inside: true,
+  }),
+  verifyCheckpoints: defineEndpoint({
+    id: 'verifyCheckpoints',
+    method: 'POST',
+    path: '/v1/sprites/{name}/checkpoints/verify',
+    tag: 'checkpoints',
+    summary: 'Compare checkpoints with the checksums made when they were new; never wakes the sprite',
+    description:
+      'Reads all of them from the disk, slowly. The stream has a line for each, and ends with `error` (`checkpoint_damaged`) naming those that are damaged.',
+    body: VerifyCheckpoints,
+    answers: [{ type: 'ndjson', status: 200, line: CheckpointLine }],
+    errors: ['invalid_request', 'checkpoint_not_found', ...aboutSprite],
+    authenticated: true,
   }),
   /** 13.6 */
   deleteCheckpoint: defineEndpoint({

@@ -16,7 +16,7 @@ export async function createCheckpoint(
   return deps.operations.run(sprite, 'checkpoint', () => {
     report('saving the disk …');
     return deps.lifecycle.exclusively(sprite.id, () =>
-      saveCheckpoint(deps, sprite.id, { comment: input.comment, auto: false }),
+      saveCheckpoint(deps, sprite.id, { comment: input.comment }),
     );
   });
 }

@@ -1,8 +1,9 @@
 import type { SpriteDeps } from '../sprites/deps.ts';
 import type { Operations } from './operations.ts';
+import type { Verifier } from './verifier.ts';
 
 /** What the verbs on checkpoints work with. */
-export type CheckpointDeps = SpriteDeps & { readonly operations: Operations };
+export type CheckpointDeps = SpriteDeps & { readonly operations: Operations; readonly verifier: Verifier };
 
 /** Names a sprite of an org. */
 export type SpriteKey = { readonly orgId: string; readonly name: string };

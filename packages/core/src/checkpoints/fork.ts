@@ -1,11 +1,16 @@
-import { SpriteError } from '@sprites/contract';
 import type { SpriteRecord } from '../ports/store.ts';
 import { getSprite } from '../sprites/get.ts';
 import type { CheckpointDeps, SpriteKey } from './deps.ts';
+import { requireGood } from './health.ts';
 import { findCheckpoint } from './list.ts';
 
 /** Where a forked disk comes from, found and checked. */
-export type ForkOrigin = { readonly sprite: SpriteRecord; readonly checkpointId: string | undefined };
+export type ForkOrigin = {
+  readonly sprite: SpriteRecord;
+  readonly checkpointId: string | undefined;
+  /** digest of the image its files lie over */
+  readonly imageDigest: string;
+};
 
 /** Finds what a new sprite is to be forked from. Throws `sprite_not_found`, `checkpoint_not_found`, `checkpoint_damaged`. */
 export async function findForkOrigin(
@@ -13,13 +18,13 @@ export async function findForkOrigin(
   input: SpriteKey & { readonly checkpoint?: string | undefined },
 ): Promise<ForkOrigin> {
   const sprite = await getSprite(deps, input);
-  if (input.checkpoint === undefined) return { sprite, checkpointId: undefined };
+  const { imageDigest } = sprite;
+  if (input.checkpoint === undefined) return { sprite, checkpointId: undefined, imageDigest };
   const checkpoint = await findCheckpoint(deps.store, sprite, input.checkpoint);
-  if (checkpoint.health !== '') {
-    const message = `checkpoint ${checkpoint.id} of sprite ${sprite.name} is damaged (${checkpoint.health})`;
-    throw new SpriteError('checkpoint_damaged', message);
-  }
-  return { sprite, checkpointId: checkpoint.id };
+  await requireGood(deps, sprite, checkpoint);
+  const made = checkpoint.imageDigest;
+  const isInstalled = made !== undefined && (await deps.images.find(made)) !== undefined;
+  return { sprite, checkpointId: checkpoint.id, imageDigest: isInstalled ? made : imageDigest };
 }
 
 /** Makes the disk of a new sprite as a copy of the origin's; durable when this resolves. The origin goes on running. */

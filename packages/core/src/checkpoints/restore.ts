@@ -3,7 +3,9 @@ import type { MachineControl } from '../lifecycle/lifecycle.ts';
 import type { CheckpointRecord, SpriteRecord } from '../ports/store.ts';
 import { getSprite } from '../sprites/get.ts';
 import type { CheckpointDeps, Report, SpriteKey } from './deps.ts';
+import { noteHealth, requireGood } from './health.ts';
 import { findCheckpoint } from './list.ts';
+import { replace } from './replace.ts';
 import { saveCheckpoint } from './save.ts';
 
 /**
@@ -24,15 +26,7 @@ export async function restoreCheckpoint(
     report('stopping the machine …');
     await deps.lifecycle.exclusively(
       sprite.id,
-      async (machine) => {
-        // Stopped before it is saved: what was written up to the last moment can be had back.
-        await machine.stop();
-        report('saving the present disk …');
-        const comment = `before restore of ${checkpoint.id}`;
-        const undo = await saveCheckpoint(deps, sprite.id, { comment, auto: true });
-        report(`saved it as ${undo.id}; putting ${checkpoint.id} in place …`);
-        await swapDisk(deps, { sprite, plan: { to: checkpoint.id, undo: undo.id }, machine, report });
-      },
+      (machine) => restore(deps, { sprite, checkpoint, machine, report }),
       `restore of ${checkpoint.id}`,
     );
   });
@@ -47,71 +41,75 @@ export async function findRestorable(
 ): Promise<CheckpointRecord> {
   const sprite = await getSprite(deps, input);
   const checkpoint = await findCheckpoint(deps.store, sprite, input.checkpointId);
-  if (checkpoint.health === '') return checkpoint;
-  throw await damaged(deps, sprite, checkpoint.id, checkpoint.health);
+  await requireGood(deps, sprite, checkpoint);
+  return checkpoint;
 }
 
-/** Puts the disk from before a restore back in place; the machine must not run. Nothing happens without a restore under way. */
-export async function undoRestore(
-  deps: Pick<CheckpointDeps, 'store' | 'disks'>,
-  sprite: SpriteRecord,
-): Promise<void> {
-  if (sprite.restoring === undefined) return;
-  await deps.disks.restoreCheckpoint(sprite.id, sprite.restoring.undo);
-  await deps.store.updateSprite(sprite.id, { restoring: undefined });
-}
+type Input = {
+  readonly sprite: SpriteRecord;
+  readonly checkpoint: CheckpointRecord;
+  readonly machine: MachineControl;
+  readonly report: Report;
+};
 
-async function swapDisk(
-  deps: CheckpointDeps,
-  input: {
-    readonly sprite: SpriteRecord;
-    readonly plan: NonNullable<SpriteRecord['restoring']>;
-    readonly machine: MachineControl;
-    readonly report: Report;
-  },
-): Promise<void> {
-  const { sprite, plan, machine, report } = input;
-  const before = await deps.store.updateSprite(sprite.id, { restoring: plan });
-  if (before === undefined) throw new SpriteError('sprite_not_found', `sprite ${sprite.name} not found`);
-  try {
-    await deps.disks.restoreCheckpoint(sprite.id, plan.to);
-    report('starting the machine …');
-    await machine.start(sprite);
-  } catch (cause) {
-    throw await goBack(deps, before, machine, cause);
+async function restore(deps: CheckpointDeps, input: Input): Promise<void> {
+  const { checkpoint, machine, report } = input;
+  // Stopped before it is saved: what was written up to the last moment can be had back.
+  await machine.stop();
+  const sprite = await deps.store.findSpriteById(input.sprite.id);
+  if (sprite === undefined) {
+    throw new SpriteError('sprite_not_found', `sprite ${input.sprite.name} was deleted meanwhile`);
   }
-  await deps.store.updateSprite(sprite.id, { restoring: undefined, sourceCheckpoint: plan.to });
+  const undo = await savePresent(deps, sprite, input);
+  const imageDigest = await chooseImage(deps, sprite, input);
+  await replace(deps, {
+    sprite,
+    plan: {
+      to: checkpoint.id,
+      undo,
+      ...(imageDigest === undefined ? {} : { imageDigest: sprite.imageDigest }),
+    },
+    imageDigest,
+    machine,
+    report,
+    failure: `${checkpoint.id} could not be restored`,
+  });
+  const before = undo === undefined ? 'there were no files before' : `the files from before are ${undo}`;
   deps.events.record(sprite.id, {
     type: 'restored',
-    message: `restored ${plan.to}; the files from before are ${plan.undo}`,
-    details: { checkpoint: plan.to, before: plan.undo },
+    message: `restored ${checkpoint.id}; ${before}`,
+    details: { checkpoint: checkpoint.id, ...(undo === undefined ? {} : { before: undo }) },
   });
 }
 
-async function goBack(
+/** Saves the present disk so that the restore can be undone; undefined when there is none. A damaged one is saved as such. */
+async function savePresent(
   deps: CheckpointDeps,
   sprite: SpriteRecord,
-  machine: MachineControl,
-  cause: unknown,
-): Promise<SpriteError> {
-  await machine.stop();
-  await undoRestore(deps, sprite);
-  const reason = cause instanceof SpriteError ? cause.message : 'the disk could not be replaced';
-  const message = `${sprite.restoring?.to} could not be restored (${reason}); sprite ${sprite.name} has its old disk back`;
-  deps.events.record(sprite.id, { type: 'restore_failed', message });
-  return new SpriteError('wake_failed', message, { cause });
+  { checkpoint, report }: Input,
+): Promise<string | undefined> {
+  if (!(await deps.disks.has(sprite.id))) {
+    report(`there is no present disk to save; putting ${checkpoint.id} in place …`);
+    return undefined;
+  }
+  report('saving the present disk …');
+  const health = await deps.disks.inspect(sprite.id);
+  const comment = `before restore of ${checkpoint.id}`;
+  const undo = await saveCheckpoint(deps, sprite.id, { comment, cause: 'restore' });
+  if (health !== '') await noteHealth(deps, undo, { health });
+  report(`saved it as ${undo.id}; putting ${checkpoint.id} in place …`);
+  return undo.id;
 }
 
-async function damaged(
+/** Files of a checkpoint belong over the image they were made with: undefined when that is the present one, or gone. */
+async function chooseImage(
   deps: CheckpointDeps,
   sprite: SpriteRecord,
-  id: string,
-  health: string,
-): Promise<SpriteError> {
-  const good = (await deps.store.listCheckpoints(sprite.id)).findLast((other) => other.health === '');
-  const advice = good === undefined ? 'there is no good one' : `the newest good one is ${good.id}`;
-  return new SpriteError(
-    'checkpoint_damaged',
-    `checkpoint ${id} of sprite ${sprite.name} is damaged (${health}); ${advice}`,
-  );
+  { checkpoint, report }: Input,
+): Promise<string | undefined> {
+  const digest = checkpoint.imageDigest;
+  if (digest === undefined || digest === sprite.imageDigest) return undefined;
+  if ((await deps.images.find(digest)) !== undefined) return digest;
+  report('the image it was made with is not installed any more; the present one stays');
+  return undefined;
 }

@@ -2,6 +2,13 @@ import { SpriteError } from '@sprites/contract';
 import type { CheckpointRecord, SpriteRecord } from '../ports/store.ts';
 import type { CheckpointDeps } from './deps.ts';
 
+/** A checkpoint that a user asked for, or why the server makes one. */
+export type SaveInput = {
+  readonly comment?: string | undefined;
+  /** set when the server makes it by itself */
+  readonly cause?: CheckpointRecord['cause'];
+};
+
 /**
  * Saves the disk of a sprite that the caller has to itself, running or not. The number is taken before anything is made,
  * so that no two checkpoints ever have the same; a file without a record is removed at the next start.
@@ -9,31 +16,33 @@ import type { CheckpointDeps } from './deps.ts';
 export async function saveCheckpoint(
   deps: CheckpointDeps,
   spriteId: string,
-  input: { readonly comment?: string | undefined; readonly auto: boolean },
+  { comment, cause }: SaveInput,
 ): Promise<CheckpointRecord> {
   const sprite = await deps.store.findSpriteById(spriteId);
   if (sprite === undefined || sprite.deletedAt !== undefined) {
     throw new SpriteError('sprite_not_found', 'the sprite was deleted meanwhile');
   }
-  const id = input.auto ? autoId(deps) : await takeNumber(deps, sprite);
+  const isAuto = cause !== undefined;
+  const id = isAuto ? autoId(deps) : await takeNumber(deps, sprite);
   await deps.disks.saveCheckpoint(sprite.id, id, (clone) => deps.driver.quiesce(sprite.id, clone));
   const checkpoint = await deps.store.insertCheckpoint({
     spriteId: sprite.id,
     id,
-    comment: input.comment,
+    comment,
     createdAt: new Date(deps.clock.now()).toISOString(),
     sourceId: sprite.sourceCheckpoint,
-    isAuto: input.auto,
+    isAuto,
     health: '',
+    cause,
+    imageDigest: sprite.imageDigest,
   });
-  const how = input.auto ? 'saved automatically' : 'saved';
-  const comment = input.comment === undefined ? '' : `: ${input.comment}`;
   deps.events.record(spriteId, {
     type: 'checkpoint',
-    message: `checkpoint ${id} ${how}${comment}`,
-    details: { checkpoint: id, auto: input.auto },
+    message: `checkpoint ${id} ${isAuto ? 'saved automatically' : 'saved'}${comment === undefined ? '' : `: ${comment}`}`,
+    details: { checkpoint: id, auto: isAuto },
   });
-  if (!input.auto) await deps.store.updateSprite(sprite.id, { sourceCheckpoint: id });
+  if (!isAuto) await deps.store.updateSprite(sprite.id, { sourceCheckpoint: id });
+  deps.verifier.noteNew();
   return checkpoint;
 }
 

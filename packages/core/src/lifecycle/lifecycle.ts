@@ -1,7 +1,7 @@
 import { SpriteError } from '@sprites/contract';
 import type { Activity } from '@sprites/contract/link';
 import type { Changes } from '../changes/changes.ts';
-import { undoRestore } from '../checkpoints/restore.ts';
+import { undoRestore } from '../checkpoints/replace.ts';
 import type { Events } from '../events/events.ts';
 import type { Agents } from '../ports/agents.ts';
 import type { Clock } from '../ports/clock.ts';

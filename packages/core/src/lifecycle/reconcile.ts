@@ -1,4 +1,4 @@
-import { undoRestore } from '../checkpoints/restore.ts';
+import { undoRestore } from '../checkpoints/replace.ts';
 import type { RunningMachine } from '../ports/driver.ts';
 import type { SpriteRecord } from '../ports/store.ts';
 import type { Lifecycle, LifecycleDeps } from './lifecycle.ts';

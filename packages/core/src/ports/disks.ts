@@ -42,6 +42,12 @@ export interface Disks {
   removeCheckpoint(id: string, checkpointId: string): Promise<void>;
   /** Ids of all complete checkpoints of a disk. */
   listCheckpoints(id: string): Promise<readonly string[]>;
+  /** Whether the disk is there, in whatever state. */
+  has(id: string): Promise<boolean>;
+  /** What is plainly wrong with the disk, which no machine may use, in words about it; empty when nothing is. */
+  inspect(id: string): Promise<string>;
+  /** The same for a checkpoint. */
+  inspectCheckpoint(id: string, checkpointId: string): Promise<string>;
   /** What a checkpoint costs. */
   checkpointUsage(id: string, checkpointId: string): Promise<DiskUsage>;
   /** Throws `out_of_space` when the pool has too little left for another disk or checkpoint. */

@@ -52,14 +52,33 @@ export type SpriteRecord = {
   readonly checkpointCount: number;
   /** the checkpoint the live disk is based on */
   readonly sourceCheckpoint: string | undefined;
-  /** set while a restore replaces the disk: a server that finds it goes back to `undo` */
-  readonly restoring: { readonly to: string; readonly undo: string } | undefined;
+  /** set while a restore or an upgrade replaces disk or image: a server that finds it goes back */
+  readonly restoring: Restoring | undefined;
+  /** how it wants to be saved by itself; undefined members follow the server */
+  readonly autoCheckpoints: AutoCheckpoints | undefined;
   /** how long it may be idle; undefined members follow the server */
   readonly idle: IdleWindows | undefined;
   /** when it got its present status */
   readonly stateSince: string | undefined;
   readonly lastWake: WakeRecord | undefined;
   readonly lastSleep: SleepRecord | undefined;
+};
+
+/** The way back from a restore or an upgrade. */
+export type Restoring = {
+  /** checkpoint that is being put in place; undefined when only the image changes */
+  readonly to?: string | undefined;
+  /** checkpoint of the disk from before; undefined when that disk was gone */
+  readonly undo?: string | undefined;
+  /** digest of the image from before; undefined when it stays */
+  readonly imageDigest?: string | undefined;
+};
+
+/** When a sprite is saved by itself, and how many of these checkpoints stay. */
+export type AutoCheckpoints = {
+  readonly everyS?: number | 'off' | undefined;
+  readonly keepHourly?: number | undefined;
+  readonly keepDaily?: number | undefined;
 };
 
 /** Seconds of idleness until a running sprite gets warm, and a warm one cold. */
@@ -104,9 +123,24 @@ export type CheckpointRecord = {
   readonly isAuto: boolean;
   /** why it cannot be restored; empty when it can */
   readonly health: string;
+  /** why the server made it; undefined when a user did */
+  readonly cause?: 'restore' | 'upgrade' | 'interval' | undefined;
+  /** image its files lie over */
+  readonly imageDigest?: string | undefined;
+  /** bytes its disk holds, shared or not; undefined until they were counted */
+  readonly sizeBytes?: number | undefined;
+  /** root of its checksums; undefined until they are made */
+  readonly checksum?: string | undefined;
+  /** when its content was last compared with its checksums */
+  readonly verifiedAt?: string | undefined;
   /** position among the sprite's checkpoints, in the order they were made */
   readonly sequence: number;
 };
+
+/** What is found out about a checkpoint after it was made. */
+export type CheckpointPatch = Partial<
+  Pick<CheckpointRecord, 'health' | 'sizeBytes' | 'checksum' | 'verifiedAt'>
+>;
 
 /** A machine that runs before it is anybody's sprite. */
 export type PooledRecord = { readonly id: string; readonly slot: number };
@@ -165,8 +199,12 @@ export interface Store {
   findCheckpoint(spriteId: string, id: string): Promise<CheckpointRecord | undefined>;
   /** All checkpoints of a sprite in the order they were made. */
   listCheckpoints(spriteId: string): Promise<readonly CheckpointRecord[]>;
+  /** Healthy checkpoints of all sprites that have no checksum yet, at most `limit`. */
+  listCheckpointsWithoutChecksum(limit: number): Promise<readonly CheckpointRecord[]>;
   /** Notes whether a checkpoint can be restored. */
   setCheckpointHealth(spriteId: string, id: string, health: string): Promise<void>;
+  /** Changes the given members; false when the checkpoint is gone. */
+  updateCheckpoint(spriteId: string, id: string, patch: CheckpointPatch): Promise<boolean>;
   removeCheckpoint(spriteId: string, id: string): Promise<void>;
   /** Adds events behind those their sprites have, and keeps the newest `keep` of each; those of unknown sprites are dropped. */
   appendEvents(events: readonly Omit<EventRecord, 'sequence'>[], keep: number): Promise<void>;

@@ -165,6 +165,7 @@ function newRecord(
     checkpointCount: 0,
     sourceCheckpoint: undefined,
     restoring: undefined,
+    autoCheckpoints: undefined,
     idle: toIdleWindows(input.idle, undefined),
     stateSince: now,
     lastWake: undefined,
@@ -179,13 +180,14 @@ function forkedRecord(
   { id, origin }: { readonly id: string; readonly origin: ForkOrigin },
 ): Omit<SpriteRecord, 'slot'> {
   const { sprite } = origin;
-  const image = { name: sprite.imageName, digest: sprite.imageDigest };
+  const image = { name: sprite.imageName, digest: origin.imageDigest };
   return {
     ...newRecord(deps, input, { id, image }),
     urlAuth: input.url_settings?.auth ?? sprite.urlAuth,
     privateAccess: input.url_settings?.private_access ?? sprite.privateAccess,
     labels: input.labels ?? sprite.labels,
     environment: input.environment ?? sprite.environment,
+    autoCheckpoints: undefined,
     idle: toIdleWindows(input.idle, sprite.idle),
     config: { ...sprite.config, ...input.config, storage_gb: sprite.config.storage_gb },
   };

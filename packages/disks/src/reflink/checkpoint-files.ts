@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { hasCode, syncDirectory } from '@sprites/linux';
 
 const suffix = '.ext4';
+const sumsSuffix = '.sums';
 const idPattern = /^(v\d{1,15}|auto-[A-Za-z0-9-]{1,64})$/;
 
 /** The files of checkpoints: one directory per disk, whose name the caller has checked. */
@@ -15,10 +16,12 @@ export class CheckpointFiles {
 
   /** Path of a checkpoint's file, whether it is there or not. */
   file(diskId: string, checkpointId: string): string {
-    if (!idPattern.test(checkpointId)) {
-      throw new Error(`${JSON.stringify(checkpointId)} cannot name a checkpoint`);
-    }
-    return join(this.#directory, diskId, `${checkpointId}${suffix}`);
+    return this.#path(diskId, checkpointId, suffix);
+  }
+
+  /** Path of the file with a checkpoint's checksums, whether it is there or not. */
+  sums(diskId: string, checkpointId: string): string {
+    return this.#path(diskId, checkpointId, sumsSuffix);
   }
 
   /** Makes the place for a disk's checkpoints durable. */
@@ -40,6 +43,7 @@ export class CheckpointFiles {
 
   async remove(diskId: string, checkpointId: string): Promise<void> {
     await rm(this.file(diskId, checkpointId), { force: true });
+    await rm(this.sums(diskId, checkpointId), { force: true });
     try {
       await syncDirectory(join(this.#directory, diskId));
     } catch (error) {
@@ -50,5 +54,12 @@ export class CheckpointFiles {
   async removeAll(diskId: string): Promise<void> {
     await rm(join(this.#directory, diskId), { recursive: true, force: true });
     await syncDirectory(this.#directory);
+  }
+
+  #path(diskId: string, checkpointId: string, ending: string): string {
+    if (!idPattern.test(checkpointId)) {
+      throw new Error(`${JSON.stringify(checkpointId)} cannot name a checkpoint`);
+    }
+    return join(this.#directory, diskId, `${checkpointId}${ending}`);
   }
 }

@@ -4,7 +4,9 @@ import { SpriteError } from '@sprites/contract';
 import type { Disks, DiskUsage, Quiet } from '@sprites/core';
 import { hasCode, isAttached, measureExtents, syncDirectory } from '@sprites/linux';
 import { formatBytes } from '../bytes.ts';
+import { ReflinkChecksums } from '../checksums/index.ts';
 import { CheckpointFiles } from './checkpoint-files.ts';
+import { inspectDisk } from './inspect-disk.ts';
 import { addClone, type PlaceClone, replaceByClone } from './place-clone.ts';
 import { type PoolPaths, releasePool } from './pool-paths.ts';
 import { measurePool, type PoolSpace } from './pool-space.ts';
@@ -23,6 +25,7 @@ export type DiskBytes = { readonly id: string; readonly usedBytes: number };
 /** Disks and checkpoints as ext4 image files that share blocks with what they were cloned from. */
 export class ReflinkDisks implements Disks {
   readonly kind: ReflinkKind;
+  readonly checksums: ReflinkChecksums;
   readonly #dataDir: string;
   readonly #paths: PoolPaths;
   readonly #signal: AbortSignal;
@@ -43,6 +46,7 @@ export class ReflinkDisks implements Disks {
     this.#signal = options.signal;
     this.#reserveBytes = options.reserveBytes;
     this.#checkpoints = new CheckpointFiles(options.paths.checkpoints);
+    this.checksums = new ReflinkChecksums(this.#checkpoints, options.paths.checkpoints);
   }
 
   async create(id: string, sizeBytes: number): Promise<void> {
@@ -130,6 +134,25 @@ export class ReflinkDisks implements Disks {
     return this.#checkpoints.list(id);
   }
 
+  async has(id: string): Promise<boolean> {
+    return access(this.file(id)).then(
+      () => true,
+      (error: unknown) => {
+        if (hasCode(error, 'ENOENT')) return false;
+        throw error;
+      },
+    );
+  }
+
+  async inspect(id: string): Promise<string> {
+    return inspectDisk(this.file(id));
+  }
+
+  async inspectCheckpoint(id: string, checkpointId: string): Promise<string> {
+    checkId(id);
+    return inspectDisk(this.#checkpoints.file(id, checkpointId));
+  }
+
   async checkpointUsage(id: string, checkpointId: string): Promise<DiskUsage> {
     return measureExtents(await this.#findCheckpoint(id, checkpointId));
   }
@@ -160,7 +183,7 @@ export class ReflinkDisks implements Disks {
 
   /** Ends the use by this process; the pool stays mounted, as machines may run on it. */
   async close(): Promise<void> {
-    await Promise.allSettled(this.#templates.values());
+    await Promise.allSettled([this.checksums.close(), ...this.#templates.values()]);
   }
 
   /** Unmounts the pool; fails with `unavailable` while a disk is in use. Nothing may be called afterwards. */

@@ -50,3 +50,6 @@ export class CheckpointStream extends OperationStream {}
 
 /** What `restoreCheckpoint` returns: progress, ending with `complete` or `error`. */
 export class RestoreStream extends OperationStream {}
+
+/** What `verifyCheckpoints` returns: a message for each checkpoint, ending with `complete` or `error`. */
+export class VerifyStream extends OperationStream {}

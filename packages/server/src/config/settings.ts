@@ -1,4 +1,6 @@
 import { availableParallelism, totalmem } from 'node:os';
+import { parseDurationMs } from '@sprites/contract';
+import type { VerifyPlan } from '@sprites/core';
 import { z } from 'zod';
 
 /** One setting of the server: its variable, its flag, what it may be, and what `--help` says of it. */
@@ -30,6 +32,16 @@ const idleWindow = z.union([z.literal('never'), wholeNumber(1, 31_536_000)]);
 const text = z.string().min(1);
 const absolutePath = z.string().regex(/^\/[^\0]*$/);
 const onOff = z.enum(['on', 'off']).transform((value) => value === 'on');
+
+const verifyPlan = z.string().transform((value, context): VerifyPlan => {
+  if (value === 'off') return { type: 'off' };
+  const [, hours, minutes] = /^([01]\d|2[0-3]):([0-5]\d)$/.exec(value) ?? [];
+  if (hours !== undefined) return { type: 'daily', minuteOfDay: Number(hours) * 60 + Number(minutes) };
+  const ms = parseDurationMs(value);
+  if (ms !== undefined && ms >= 1000) return { type: 'every', ms };
+  context.addIssue({ code: 'custom' });
+  return z.NEVER;
+});
 
 const hostMemoryMb = Math.floor(totalmem() / 1024 / 1024);
 const listenPattern = /^(\[[0-9a-fA-F:]+\]|[^:[\]]+):(\d{1,5})$/;
@@ -214,6 +226,15 @@ export const settings = {
     help: 'free space of the disk pool below which no sprite or checkpoint is made; programs may write half of it; default 1024 or 5 % of the pool, at most an eighth',
     range: '64 to 16777216',
     schema: wholeNumber(64, 16_777_216),
+  }),
+  verify: defineSetting({
+    env: 'SPRITES_VERIFY',
+    flag: 'verify',
+    placeholder: 'when',
+    help: 'when all checkpoints are read and compared with their checksums: a time of the day here, or an interval',
+    range: 'HH:MM, a duration such as 12h of at least 1s, or off',
+    schema: verifyPlan,
+    fallback: '03:30',
   }),
   uidBase: defineSetting({
     env: 'SPRITES_UID_BASE',

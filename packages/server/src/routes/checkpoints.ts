@@ -6,6 +6,7 @@ import {
   listCheckpoints,
   removeCheckpoint,
   restoreCheckpoint,
+  verifyCheckpoints,
 } from '@sprites/core';
 import type { Context } from 'hono';
 import { type App, type Env, serve } from '../http/app.ts';
@@ -39,6 +40,18 @@ export function routeCheckpoints(app: App, deps: CheckpointDeps): void {
     return stream(context, deps, async (report) => {
       await restoreCheckpoint(deps, input, report);
       return { data: `Checkpoint ${input.checkpointId} restored`, checkpoint: input.checkpointId };
+    });
+  });
+  routeVerification(app, deps);
+}
+
+/** Beyond the specification. */
+function routeVerification(app: App, deps: CheckpointDeps): void {
+  serve(app, deps.store, endpoints.verifyCheckpoints, ({ context, org, parameters, body }) => {
+    const input = { orgId: org.id, name: nameOf(parameters), ids: body.ids ?? [] };
+    return stream(context, deps, async (report) => {
+      const good = await verifyCheckpoints(deps, input, report);
+      return { data: good === 1 ? '1 checkpoint is good' : `${good} checkpoints are good` };
     });
   });
 }

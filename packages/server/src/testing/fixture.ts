@@ -2,6 +2,8 @@ import { SpriteError } from '@sprites/contract';
 import {
   type Agents,
   Changes,
+  type Checksum,
+  type Checksums,
   type CreateDeps,
   type Disks,
   Events,
@@ -15,6 +17,8 @@ import {
   type PoolDeps,
   type Quiet,
   type Settings,
+  type Verification,
+  Verifier,
 } from '@sprites/core';
 import { MemoryDriver } from '@sprites/drivers/memory';
 import { MemoryStore } from '@sprites/store/memory';
@@ -111,6 +115,18 @@ export class MemoryDisks implements Disks {
     return keys.map((key) => key.slice(prefix.length));
   }
 
+  async has(id: string): Promise<boolean> {
+    return this.contents.has(id);
+  }
+
+  async inspect(id: string): Promise<string> {
+    return this.contents.has(id) ? '' : 'its disk is missing';
+  }
+
+  async inspectCheckpoint(id: string, checkpointId: string): Promise<string> {
+    return this.saved.has(`${id}/${checkpointId}`) ? '' : 'its disk is missing';
+  }
+
   async checkpointUsage(): Promise<{ usedBytes: number; ownBytes: number }> {
     return { usedBytes: 0, ownBytes: 0 };
   }
@@ -135,6 +151,27 @@ const idleAgents: Agents = {
   health: async () => ({ version: '1.2.3' }),
   activity: async () => ({ holds: [], lastActiveMs: 0 }),
 };
+
+/** Checksums of such disks: their content itself. */
+class MemoryChecksums implements Checksums {
+  readonly #saved: MemoryDisks['saved'];
+
+  constructor({ saved }: MemoryDisks) {
+    this.#saved = saved;
+  }
+
+  async make(diskId: string, checkpointId: string): Promise<Checksum> {
+    const root = this.#saved.get(`${diskId}/${checkpointId}`);
+    if (root === undefined) throw new SpriteError('checkpoint_not_found', `no ${checkpointId}`);
+    return { root, sizeBytes: root.length, readBytes: root.length };
+  }
+
+  async verify(diskId: string, { id, root }: { id: string; root: string }): Promise<Verification> {
+    const found = this.#saved.get(`${diskId}/${id}`);
+    const health = found === undefined ? 'its disk is missing' : found === root ? '' : 'wrong checksum';
+    return { health, sizeBytes: root.length, readBytes: root.length };
+  }
+}
 
 /** A network that notes which slots are plugged. */
 export class MemoryNetwork implements Network {
@@ -205,5 +242,13 @@ export async function fixture(
   onTestFinished(() => pool.close());
   const org = await ensureOrg({ store, clock: systemClock }, 'personal');
   const signal = new AbortController().signal;
-  return { deps: { ...core, lifecycle, pool, operations: new Operations() }, disks, network, org, signal };
+  const verifier = new Verifier({ ...core, checksums: new MemoryChecksums(disks) });
+  onTestFinished(() => verifier.close());
+  return {
+    deps: { ...core, lifecycle, pool, operations: new Operations(), verifier },
+    disks,
+    network,
+    org,
+    signal,
+  };
 }

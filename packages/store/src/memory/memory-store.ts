@@ -1,5 +1,6 @@
 import { SpriteError } from '@sprites/contract';
 import type {
+  CheckpointPatch,
   CheckpointRecord,
   EventQuery,
   EventRecord,
@@ -132,10 +133,24 @@ export class MemoryStore implements Store {
     return this.#of(spriteId);
   }
 
+  async listCheckpointsWithoutChecksum(limit: number): Promise<readonly CheckpointRecord[]> {
+    const without = this.#checkpoints.filter(
+      ({ checksum, health }) => checksum === undefined && health === '',
+    );
+    return without.slice(0, limit);
+  }
+
   async setCheckpointHealth(spriteId: string, id: string, health: string): Promise<void> {
     this.#checkpoints = this.#checkpoints.map((checkpoint) =>
       checkpoint.spriteId === spriteId && checkpoint.id === id ? { ...checkpoint, health } : checkpoint,
     );
+  }
+
+  async updateCheckpoint(spriteId: string, id: string, patch: CheckpointPatch): Promise<boolean> {
+    const isIt = (checkpoint: CheckpointRecord): boolean =>
+      checkpoint.spriteId === spriteId && checkpoint.id === id;
+    this.#checkpoints = this.#checkpoints.map((one) => (isIt(one) ? { ...one, ...patch } : one));
+    return this.#checkpoints.some(isIt);
   }
 
   async removeCheckpoint(spriteId: string, id: string): Promise<void> {

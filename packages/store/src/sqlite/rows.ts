@@ -1,4 +1,5 @@
 import type {
+  CheckpointPatch,
   CheckpointRecord,
   OrgRecord,
   SpritePatch,
@@ -57,6 +58,7 @@ export function toSprite(row: SpriteRow): SpriteRecord {
     checkpointCount: row.checkpoint_count,
     sourceCheckpoint: row.source_checkpoint ?? undefined,
     restoring: row.restoring === null ? undefined : JSON.parse(row.restoring),
+    autoCheckpoints: row.auto_checkpoints === null ? undefined : JSON.parse(row.auto_checkpoints),
     idle: row.idle === null ? undefined : JSON.parse(row.idle),
     stateSince: row.state_since ?? undefined,
     lastWake: row.last_wake === null ? undefined : JSON.parse(row.last_wake),
@@ -74,7 +76,44 @@ export function toCheckpoint(row: CheckpointRow): CheckpointRecord {
     sourceId: row.source_id ?? undefined,
     isAuto: row.is_auto === 1,
     health: row.health,
+    cause: toCause(row.cause),
+    imageDigest: row.image_digest ?? undefined,
+    sizeBytes: row.size_bytes ?? undefined,
+    checksum: row.checksum ?? undefined,
+    verifiedAt: row.verified_at ?? undefined,
   };
+}
+
+export function fromCheckpoint({ spriteId, ...checkpoint }: CheckpointRecord): CheckpointRow {
+  return {
+    sprite_id: spriteId,
+    id: checkpoint.id,
+    sequence: checkpoint.sequence,
+    comment: checkpoint.comment ?? null,
+    created_at: checkpoint.createdAt,
+    source_id: checkpoint.sourceId ?? null,
+    is_auto: checkpoint.isAuto ? 1 : 0,
+    health: checkpoint.health,
+    cause: checkpoint.cause ?? null,
+    image_digest: checkpoint.imageDigest ?? null,
+    size_bytes: checkpoint.sizeBytes ?? null,
+    checksum: checkpoint.checksum ?? null,
+    verified_at: checkpoint.verifiedAt ?? null,
+  };
+}
+
+/** The columns of the members that a patch names. */
+export function fromCheckpointPatch(patch: CheckpointPatch): Partial<CheckpointRow> {
+  return {
+    ...(patch.health === undefined ? {} : { health: patch.health }),
+    ...(patch.sizeBytes === undefined ? {} : { size_bytes: patch.sizeBytes }),
+    ...(patch.checksum === undefined ? {} : { checksum: patch.checksum }),
+    ...(patch.verifiedAt === undefined ? {} : { verified_at: patch.verifiedAt }),
+  };
+}
+
+function toCause(text: string | null): CheckpointRecord['cause'] {
+  return text === 'restore' || text === 'upgrade' || text === 'interval' ? text : undefined;
 }
 
 function toStatus(text: string): SpriteStatus {
@@ -104,6 +143,7 @@ const columns = {
   checkpointCount: 'checkpoint_count',
   sourceCheckpoint: 'source_checkpoint',
   restoring: 'restoring',
+  autoCheckpoints: 'auto_checkpoints',
   idle: 'idle',
   stateSince: 'state_since',
   lastWake: 'last_wake',

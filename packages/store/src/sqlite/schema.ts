@@ -32,6 +32,7 @@ export type SpriteRow = {
   checkpoint_count: number;
   source_checkpoint: string | null;
   restoring: string | null;
+  auto_checkpoints: string | null;
   idle: string | null;
   state_since: string | null;
   last_wake: string | null;
@@ -49,6 +50,11 @@ export type CheckpointRow = {
   source_id: string | null;
   is_auto: number;
   health: string;
+  cause: string | null;
+  image_digest: string | null;
+  size_bytes: number | null;
+  checksum: string | null;
+  verified_at: string | null;
 };
 
 export type EventRow = {

@@ -1,4 +1,5 @@
 import type {
+  CheckpointPatch,
   CheckpointRecord,
   EventQuery,
   EventRecord,
@@ -16,7 +17,16 @@ import { Migrator } from 'kysely/migration';
 import { appendEvents, listEvents } from './event-table.ts';
 import { migrations } from './migrations/index.ts';
 import { openDatabase } from './node-sqlite.ts';
-import { fromPatch, fromToken, toCheckpoint, toOrg, toSprite, toToken } from './rows.ts';
+import {
+  fromCheckpoint,
+  fromCheckpointPatch,
+  fromPatch,
+  fromToken,
+  toCheckpoint,
+  toOrg,
+  toSprite,
+  toToken,
+} from './rows.ts';
 import type { Tables } from './schema.ts';
 import { addSprite, findFreeSlot, refuseTwin } from './slots.ts';
 
@@ -173,17 +183,10 @@ class SqliteStore implements Store {
         .where('sprite_id', '=', checkpoint.spriteId)
         .executeTakeFirst();
       const sequence = Number(last?.sequence ?? 0) + 1;
-      const row = {
-        sprite_id: checkpoint.spriteId,
-        id: checkpoint.id,
-        sequence,
-        comment: checkpoint.comment ?? null,
-        created_at: checkpoint.createdAt,
-        source_id: checkpoint.sourceId ?? null,
-        is_auto: checkpoint.isAuto ? 1 : 0,
-        health: checkpoint.health,
-      };
-      await transaction.insertInto('checkpoints').values(row).execute();
+      await transaction
+        .insertInto('checkpoints')
+        .values(fromCheckpoint({ ...checkpoint, sequence }))
+        .execute();
       return { ...checkpoint, sequence };
     });
   }
@@ -203,9 +206,24 @@ class SqliteStore implements Store {
     return (await query.orderBy('sequence').execute()).map(toCheckpoint);
   }
 
+  async listCheckpointsWithoutChecksum(limit: number): Promise<readonly CheckpointRecord[]> {
+    const query = this.#db.selectFrom('checkpoints').selectAll().where('checksum', 'is', null);
+    return (await query.where('health', '=', '').orderBy('created_at').limit(limit).execute()).map(
+      toCheckpoint,
+    );
+  }
+
   async setCheckpointHealth(spriteId: string, id: string, health: string): Promise<void> {
     const query = this.#db.updateTable('checkpoints').set({ health }).where('sprite_id', '=', spriteId);
     await query.where('id', '=', id).execute();
+  }
+
+  async updateCheckpoint(spriteId: string, id: string, patch: CheckpointPatch): Promise<boolean> {
+    const row = fromCheckpointPatch(patch);
+    if (Object.keys(row).length === 0) return (await this.findCheckpoint(spriteId, id)) !== undefined;
+    const query = this.#db.updateTable('checkpoints').set(row).where('sprite_id', '=', spriteId);
+    const { numUpdatedRows } = await query.where('id', '=', id).executeTakeFirst();
+    return numUpdatedRows > 0n;
   }
 
   async removeCheckpoint(spriteId: string, id: string): Promise<void> {

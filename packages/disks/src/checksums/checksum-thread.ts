@@ -1,0 +1,81 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import type { Job, Made, Verified } from './jobs.ts';
+import type { Answer } from './thread.ts';
+
+/** Longest time a thread with nothing to do is kept, in `ms`. */
+const idleMs = 10_000;
+const heapMb = 512;
+
+type Result<J extends Job> = J extends { readonly type: 'make' } ? Made : Verified;
+type Waiting = PromiseWithResolvers<Made | Verified>;
+
+/**
+ * Reads and hashes files on a thread of the lowest priority, one file at a time in the order of the calls, so that the
+ * server goes on answering. The thread is there only while there is work. `close` ends the work.
+ */
+export class ChecksumThread {
+  readonly #waiting = new Map<number, Waiting>();
+  #worker: Worker | undefined;
+  #lastId = 0;
+  #isClosed = false;
+  #idle: AbortController | undefined;
+
+  /** Does one job. Rejects with the error of a file that is not there, or when the thread is closed. */
+  async run<const J extends Job>(job: J): Promise<Result<J>> {
+    if (this.#isClosed) throw new Error('the thread for checksums is closed');
+    this.#idle?.abort();
+    this.#worker ??= this.#open();
+    const id = ++this.#lastId;
+    const waiting: Waiting = Promise.withResolvers();
+    this.#waiting.set(id, waiting);
+    this.#worker.postMessage({ id, job });
+    try {
+      // a thread answers each job with its own kind of result
+      return (await waiting.promise) as Result<J>;
+    } finally {
+      this.#waiting.delete(id);
+      if (this.#waiting.size === 0) void this.#endWhenIdle();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#idle?.abort();
+    await this.#worker?.terminate();
+  }
+
+  #open(): Worker {
+    const worker = new Worker(new URL('./thread.ts', import.meta.url), {
+      name: 'checksums',
+      resourceLimits: { maxOldGenerationSizeMb: heapMb },
+    });
+    worker.unref();
+    worker.on('message', (answer: Answer) => this.#settle(answer));
+    const onEnd = (error: unknown): void => {
+      // one that was idle may end after the next has begun
+      if (this.#worker !== worker) return;
+      this.#worker = undefined;
+      for (const { reject } of this.#waiting.values()) reject(error);
+    };
+    worker.on('error', onEnd);
+    worker.on('exit', () => onEnd(new Error('the thread for checksums has ended')));
+    return worker;
+  }
+
+  #settle(answer: Answer): void {
+    const waiting = this.#waiting.get(answer.id);
+    if (answer.type === 'done') waiting?.resolve(answer.result);
+    else waiting?.reject(Object.assign(new Error(answer.message), { code: answer.code }));
+  }
+
+  async #endWhenIdle(): Promise<void> {
+    const idle = new AbortController();
+    this.#idle = idle;
+    const isOver = await sleep(idleMs, true, { signal: idle.signal, ref: false }).catch(() => false);
+    if (!isOver || this.#waiting.size > 0) return;
+    const worker = this.#worker;
+    this.#worker = undefined;
+    await worker?.terminate();
+  }
+}

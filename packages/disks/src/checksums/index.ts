@@ -1,0 +1,1 @@
+export { ReflinkChecksums } from './reflink-checksums.ts';

@@ -1,0 +1,31 @@
+import { type CheckpointDeps, Verifier, VerifySchedule } from '@sprites/core';
+import type { Host } from './compose-host.ts';
+import type { Config } from './config/config.ts';
+import type { Metrics } from './metrics.ts';
+
+/** What looks after checkpoints behind the requests. */
+export type Care = AsyncDisposable & { readonly deps: CheckpointDeps };
+
+type CareDeps = Omit<CheckpointDeps, 'verifier'>;
+
+/** Opens what looks after the checkpoints of a server; everything must have been repaired. */
+export function openCare(config: Config, host: Host, core: CareDeps, metrics: Metrics): Care {
+  const { checksums } = host.disks;
+  const verifier = new Verifier({ ...core, checksums });
+  verifier.observe(({ type, health, readBytes }) => {
+    metrics.checksums.inc({ type, result: health === '' ? 'good' : 'damaged' });
+    metrics.checksumBytes.inc(readBytes);
+  });
+  const schedule = new VerifySchedule({ ...core, verifier, plan: config.verify });
+  verifier.noteNew();
+  schedule.open();
+  return {
+    deps: { ...core, verifier },
+    [Symbol.asyncDispose]: async () => {
+      const closing = [verifier.close(), schedule.close()];
+      // what they wait for may take long
+      await checksums.close();
+      await Promise.all(closing);
+    },
+  };
+}
