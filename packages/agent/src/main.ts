@@ -19,6 +19,9 @@ import { ActivityBoard } from './link/activity.ts';
 import { listenInside } from './link/api-socket.ts';
 import { Link } from './link/link.ts';
 import { createRelayResource } from './link/relay.ts';
+import { PortMonitor } from './ports/port-monitor.ts';
+import { createPortsResource } from './ports/resource.ts';
+import { createProxyResource } from './proxy/resource.ts';
 import { ServiceFiles } from './services/service-files.ts';
 import { Supervisor } from './services/supervisor.ts';
 import { SessionTable } from './sessions/session-table.ts';
@@ -37,6 +40,7 @@ function start(config: AgentConfig): void {
   prepareSessionDir(config.sessionDir);
   const machine = new MachineFile(config.machineFile);
   const exits = new ChildExits();
+  const ports = new PortMonitor();
   const sessions = new SessionTable({
     logDirectory: config.sessionDir,
     logBytes: config.sessionLogBytes,
@@ -58,8 +62,8 @@ function start(config: AgentConfig): void {
   });
   activity.add(() => services.holds());
   const resources: Record<string, Resource> = {
-    exec: createExecResource(sessions, machine),
-    control: createControlResource(sessions, machine),
+    exec: createExecResource(sessions, machine, ports),
+    control: createControlResource(sessions, machine, ports),
     health: createHealthResource(sessions, machine),
     services: createServicesResource(services),
     tasks: createTasksResource(tasks),
@@ -68,6 +72,8 @@ function start(config: AgentConfig): void {
     checkpoint: createRelayResource('checkpoint', link),
     checkpoints: createRelayResource('checkpoints', link),
     sprite: createRelayResource('sprite', link),
+    proxy: createProxyResource(),
+    ports: createPortsResource(ports),
     fs: createFilesResource(new FileThread(ownScript(), config.user)),
   };
   createAgentServer({ resources, machine, origin: 'host' }).listen(config.listen, () => {

@@ -1,5 +1,6 @@
 import { parseExecRequest } from '@sprites/contract/exec';
 import type { MachineFile } from '../config.ts';
+import type { PortMonitor } from '../ports/port-monitor.ts';
 import type { SessionTable } from '../sessions/session-table.ts';
 import { ControlSocket } from '../sockets/control-socket.ts';
 import { serveExecSocket } from '../sockets/exec-socket.ts';
@@ -11,7 +12,11 @@ import { type Call, notAllowed, notFound, type Resource, upgradeRequired } from 
 const goControlClient = 'sprites-go-sdk/1.0';
 
 /** Commands and sessions, `/v1/exec`. Spec sections 5 to 7. */
-export function createExecResource(sessions: SessionTable, machine: MachineFile): Resource {
+export function createExecResource(
+  sessions: SessionTable,
+  machine: MachineFile,
+  ports: PortMonitor,
+): Resource {
   return {
     answer: (call) => answerExec(sessions, call),
     upgrade: ({ socket, path, query, accept }) => {
@@ -19,6 +24,7 @@ export function createExecResource(sessions: SessionTable, machine: MachineFile)
       const { ttyExitCloseCode } = machine.read();
       serveExecSocket(socket, {
         sessions,
+        ports,
         request: parseExecRequest(query, path[0]),
         ttyExitCloseCode,
         accept,
@@ -28,7 +34,11 @@ export function createExecResource(sessions: SessionTable, machine: MachineFile)
 }
 
 /** Commands one after the other on one connection, `/v1/control`. Spec section 8. */
-export function createControlResource(sessions: SessionTable, machine: MachineFile): Resource {
+export function createControlResource(
+  sessions: SessionTable,
+  machine: MachineFile,
+  ports: PortMonitor,
+): Resource {
   return {
     answer: ({ path }) => {
       throw path.length === 0 ? upgradeRequired('control') : notFound('control', path);
@@ -37,7 +47,7 @@ export function createControlResource(sessions: SessionTable, machine: MachineFi
       const refused = !machine.read().controlForGo && request.headers['user-agent'] === goControlClient;
       if (path.length > 0 || refused) throw notFound('control', path);
       accept();
-      const control = new ControlSocket(socket, sessions);
+      const control = new ControlSocket(socket, sessions, ports);
       const [op] = query.getAll('op');
       if (op !== undefined) control.begin(op, query);
     },

@@ -8,6 +8,9 @@ import {
   parseOpStart,
   toExecFields,
 } from '@sprites/contract/exec';
+import { readProxyRequest } from '@sprites/contract/ports';
+import type { PortMonitor } from '../ports/port-monitor.ts';
+import { Tunnel } from '../proxy/tunnel.ts';
 import { refusalCodes } from '../sessions/executable.ts';
 import type { SessionTable } from '../sessions/session-table.ts';
 import { ExecClient, type InputDialect } from './exec-client.ts';
@@ -21,10 +24,12 @@ const largestTextBytes = 4 * 1024 * 1024;
 export class ControlSocket {
   readonly #sessions: SessionTable;
   readonly #socket: WebSocket;
-  #client: ExecClient | undefined;
+  readonly #ports: PortMonitor;
+  #client: ExecClient | Tunnel | undefined;
 
-  constructor(socket: Duplex, sessions: SessionTable) {
+  constructor(socket: Duplex, sessions: SessionTable, ports: PortMonitor) {
     this.#sessions = sessions;
+    this.#ports = ports;
     this.#socket = new WebSocket(
       socket,
       {
@@ -37,14 +42,14 @@ export class ControlSocket {
     );
   }
 
-  /** Begins an exec as if the client had sent an op.start. Operations other than exec are answered by op.error. */
+  /** Begins an operation as if the client had sent an op.start. Unknown ones are answered by op.error. */
   begin(op: string, fields: ExecFields): void {
     this.#guard(() => {
       if (this.#client !== undefined)
         throw new SpriteError('invalid_request', 'an operation is already running');
-      if (op !== 'exec')
-        throw new SpriteError('not_supported', `unknown operation ${JSON.stringify(op.slice(0, 40))}`);
-      this.#exec(fields, isGo(fields) ? 'bare' : 'ids-or-json');
+      if (op === 'exec') this.#exec(fields, isGo(fields) ? 'bare' : 'ids-or-json');
+      else if (op === 'proxy') this.#proxy(fields);
+      else throw new SpriteError('not_supported', `unknown operation ${JSON.stringify(op.slice(0, 40))}`);
     }, isGo(fields));
   }
 
@@ -63,11 +68,30 @@ export class ControlSocket {
     const client = new ExecClient(session, this.#socket, {
       dialect,
       attached,
+      ports: this.#ports,
       onFinished: (code) => this.#complete(code),
     });
     this.#client = client;
     if (attached) joinAsGuest(session, client, this.#socket, request.attach);
     else joinAsOwner(session, client, this.#socket);
+  }
+
+  /** A connection from inside; it ends with its target, since the client has no way to end it but to close. */
+  #proxy(fields: ExecFields): void {
+    const [host] = fields.getAll('host');
+    const [port] = fields.getAll('port');
+    const tunnel = new Tunnel(this.#socket, readProxyRequest(host, port), (end) => {
+      if (end.type === 'closed') this.#complete(0);
+      else this.#fail(end.reason);
+    });
+    this.#client = tunnel;
+    void tunnel.open();
+  }
+
+  #fail(reason: string): void {
+    this.#client = undefined;
+    this.#socket.sendText(formatControlAnswer({ type: 'op.error', args: { error: reason } }));
+    this.#socket.resume();
   }
 
   #complete(exitCode: number): void {

@@ -7,6 +7,7 @@ import {
   parseSignal,
   streamIds,
 } from '@sprites/contract/exec';
+import type { PortMonitor } from '../ports/port-monitor.ts';
 import type { SessionClient } from '../sessions/audience.ts';
 import type { Session } from '../sessions/session.ts';
 import type { WebSocket } from './web-socket.ts';
@@ -24,6 +25,8 @@ export type ExecClientOptions = {
   readonly dialect: InputDialect;
   /** whether the client joins a session that others may have begun */
   readonly attached: boolean;
+  /** tells of ports that the command opens */
+  readonly ports: PortMonitor;
   /** called after the exit messages were sent */
   readonly onFinished: (exitCode: number) => void;
 };
@@ -33,6 +36,7 @@ export class ExecClient implements SessionClient {
   readonly #session: Session;
   readonly #socket: WebSocket;
   readonly #options: ExecClientOptions;
+  #stopPorts: () => void = () => {};
   #firstFrame = true;
   /** what the binary message under way is: input, or a JSON message collected until it is whole */
   #skipping = false;
@@ -44,6 +48,13 @@ export class ExecClient implements SessionClient {
     this.#options = options;
   }
 
+  /** Begins to tell the client of ports, which must know the session by then. */
+  watchPorts(): void {
+    const { pid } = this.#session;
+    if (pid === undefined) return;
+    this.#stopPorts = this.#options.ports.watchProcess(pid, (event) => this.#socket.sendJson(event));
+  }
+
   output(stream: OutputStreamId, buffer: Buffer, start: number, end: number): boolean {
     if (this.#session.tty) return this.#socket.sendInPlace(buffer, start, end);
     buffer[start - 1] = stream;
@@ -51,6 +62,7 @@ export class ExecClient implements SessionClient {
   }
 
   finished(exitCode: number): void {
+    this.#stopPorts();
     this.#socket.together(() => {
       if (!this.#session.tty) this.#socket.sendBinary(formatExitFrame(exitCode));
       this.#socket.sendJson(formatExitMessage(exitCode));
@@ -64,6 +76,7 @@ export class ExecClient implements SessionClient {
   }
 
   leave(): void {
+    this.#stopPorts();
     this.#session.leave(this);
   }
 

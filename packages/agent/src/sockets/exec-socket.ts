@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { ExecRequest } from '@sprites/contract/exec';
+import type { PortMonitor } from '../ports/port-monitor.ts';
 import type { Session } from '../sessions/session.ts';
 import type { SessionTable } from '../sessions/session-table.ts';
 import { ExecClient } from './exec-client.ts';
@@ -12,6 +13,7 @@ const privateCloseBase = 4000;
 
 export type ExecSocketOptions = {
   readonly sessions: SessionTable;
+  readonly ports: PortMonitor;
   readonly request: ExecRequest;
   /** whether a TTY command that fails closes with 4000 + its exit code instead of 1000 */
   readonly ttyExitCloseCode: boolean;
@@ -41,6 +43,7 @@ export function serveExecSocket(socket: Duplex, options: ExecSocketOptions): voi
   const client = new ExecClient(session, webSocket, {
     dialect: 'ids',
     attached: request.type === 'attach',
+    ports: options.ports,
     onFinished: (exitCode) => webSocket.close(pickCloseCode(session, exitCode, options.ttyExitCloseCode)),
   });
   if (request.type === 'attach') joinAsGuest(session, client, webSocket, request.attach);

@@ -9,6 +9,7 @@ const boundarySearchBytes = 4096;
 /** Connects the client that created a session, and begins to read its output. */
 export function joinAsOwner(session: Session, client: ExecClient, socket: WebSocket): void {
   socket.sendJson(session.describe(true, session.log.end));
+  client.watchPorts();
   session.join(client);
   session.start();
 }
@@ -29,6 +30,7 @@ export function joinAsGuest(
   socket.sendJson(session.describe(false, position));
   if (attach.cursor !== undefined && position > wanted)
     socket.sendJson({ type: 'gap', from: wanted, to: position });
+  client.watchPorts();
   session.join(client, position);
 }
 
