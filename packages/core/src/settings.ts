@@ -22,6 +22,10 @@ export type Settings = {
   readonly warmAfterS: number | 'never';
   /** seconds in memory until a warm sprite is stopped */
   readonly coldAfterS: number | 'never';
+  /** available memory of the host below which the longest-warm sprites are stopped, in bytes; 0 for never */
+  readonly memoryReserveBytes: number;
+  /** whether the memory of sprites that get warm is moved to swap */
+  readonly reclaimWarm: boolean;
   /** longest time a create waits for capacity, in `ms` */
   readonly capacityWaitMs: number;
 };

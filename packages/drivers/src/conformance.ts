@@ -179,6 +179,17 @@ function describeFreeze(createFixture: () => Promise<DriverFixture>): void {
     expect(await isFrozen(f)).toBe(false);
   });
 
+  it('takes memory from a frozen machine, which goes on all the same', async () => {
+    await using f = await startedFixture();
+    await f.driver.freeze(f.id, within(5000));
+    await f.driver.reclaim(f.id);
+    expect(await isFrozen(f)).toBe(true);
+    await f.driver.thaw(f.id);
+    (await f.driver.dial(f.id, within(5000))).destroy();
+    await f.driver.stop(f.id);
+    await f.driver.reclaim(f.id);
+  });
+
   it('freezes and thaws nothing without a machine, and none when given up', async () => {
     await using f = await startedFixture();
     const { spriteId } = await f.spec(2);

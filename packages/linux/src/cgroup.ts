@@ -49,6 +49,16 @@ export class Cgroup {
     for (const pid of await this.#stragglers()) killQuietly(pid);
   }
 
+  /** Asks the kernel to give up as much of its memory as it can: file pages, and with swap all others. */
+  async reclaim(): Promise<void> {
+    for (const root of this.#layout.all) {
+      const dir = join(root, this.path);
+      // version 2 has one file for it and version 1 another; less than what was asked for is an error of theirs
+      await writeIfThere(join(dir, 'memory.reclaim'), '1T');
+      await writeIfThere(join(dir, 'memory.force_empty'), '0');
+    }
+  }
+
   /** True while a process is in it. */
   async isPopulated(): Promise<boolean> {
     const events = await this.#readUnified('cgroup.events');
@@ -136,6 +146,14 @@ export class Cgroup {
 
   #readUnified(file: string): Promise<string | undefined> {
     return readIfThere(join(this.#layout.unified, this.path, file));
+  }
+}
+
+async function writeIfThere(path: string, text: string): Promise<void> {
+  try {
+    await writeFile(path, text, { flag: 'r+' });
+  } catch (error) {
+    if (!hasCode(error, 'ENOENT', 'ENODEV', 'EAGAIN', 'EBUSY', 'EINTR')) throw error;
   }
 }
 

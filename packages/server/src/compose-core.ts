@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { freemem, totalmem } from 'node:os';
 import {
   Changes,
@@ -21,6 +22,8 @@ export type Core = {
   readonly deps: LifecycleDeps;
   readonly lifecycle: Lifecycle;
   readonly pool: MachinePool;
+  /** memory of the host */
+  readonly memory: () => Promise<HostMemory>;
 };
 
 /** Puts the core together; nothing happens yet. */
@@ -41,6 +44,8 @@ export function createCore(
     wakeTimeoutMs: config.wakeTimeoutS * 1000,
     warmAfterS: config.warmAfterS,
     coldAfterS: config.coldAfterS,
+    memoryReserveBytes: config.memoryReserveMb * 1024 ** 2,
+    reclaimWarm: config.reclaimWarm === 'auto' && hasSwap(),
     capacityWaitMs: 25_000,
   };
   const deps: LifecycleDeps = {
@@ -58,5 +63,10 @@ export function createCore(
   };
   const lifecycle = new Lifecycle(deps);
   const memory = async (): Promise<HostMemory> => ({ availableBytes: freemem(), totalBytes: totalmem() });
-  return { deps, lifecycle, pool: new MachinePool({ ...deps, lifecycle, memory }) };
+  return { deps, lifecycle, memory, pool: new MachinePool({ ...deps, lifecycle, memory }) };
+}
+
+/** True when the host can put memory somewhere; a line of `/proc/swaps` is a heading. */
+function hasSwap(): boolean {
+  return readFileSync('/proc/swaps', 'utf8').trim().split('\n').length > 1;
 }

@@ -1,9 +1,10 @@
 import type { Server } from 'node:http';
 import { SpriteError } from '@sprites/contract';
-import type { Store } from '@sprites/core';
+import type { InsideRequest } from '@sprites/contract/link';
+import type { Lifecycle, Store } from '@sprites/core';
 import type { Host } from './compose-host.ts';
 import { askServer } from './link/ask-server.ts';
-import { Links, type LinksDeps } from './link/links.ts';
+import { Links } from './link/links.ts';
 import type { Logger } from './log.ts';
 import { systemClock } from './system-clock.ts';
 
@@ -16,17 +17,28 @@ export function createLinks(input: {
   readonly store: Store;
   readonly log: Logger;
   readonly listener: ListenerSlot;
-  readonly onActivity: LinksDeps['onActivity'];
+  readonly lifecycle: Pick<Lifecycle, 'reportActivity' | 'holdInside'>;
 }): Links {
-  const { host, store, log, listener, onActivity } = input;
+  const { host, store, log, listener, lifecycle } = input;
   return new Links({
     driver: host.driver,
     clock: systemClock,
     log,
-    onActivity,
+    onActivity: (spriteId, activity) => lifecycle.reportActivity(spriteId, activity),
     answer: async (spriteId, request, sink, signal) => {
       if (listener.server === undefined) throw new SpriteError('unavailable', 'the server is starting');
-      await askServer({ store, server: listener.server }, spriteId, request, sink, signal);
+      // what stays open without end must not keep the sprite awake for as long
+      const release = lifecycle.holdInside(spriteId, request.method);
+      if (isEndless(request)) release();
+      try {
+        await askServer({ store, server: listener.server }, spriteId, request, sink, signal);
+      } finally {
+        release();
+      }
     },
   });
+}
+
+function isEndless({ method, target }: InsideRequest): boolean {
+  return method === 'GET' && /[?&]follow=/.test(target);
 }

@@ -13,11 +13,12 @@ import {
   reconcile,
   type Store,
   type ViewDeps,
+  watchMemory,
 } from '@sprites/core';
 import { openSqliteStore } from '@sprites/store/sqlite';
 
 import { openCare } from './compose-care.ts';
-import { createCore } from './compose-core.ts';
+import { type Core, createCore } from './compose-core.ts';
 
 import { openPoolGuard } from './compose-guard.ts';
 import { type Host, openHost } from './compose-host.ts';
@@ -68,7 +69,8 @@ export async function startServer(config: Config): Promise<RunningServer> {
   stack.defer(() => store.close());
   await prepareOrg(store, config);
 
-  const { deps, lifecycle, pool } = createCore(config, host, { store, log });
+  const core = createCore(config, host, { store, log });
+  const { deps, lifecycle, pool } = core;
   stack.defer(() => deps.events.flush());
   stack.defer(() => lifecycle.close());
   stack.defer(() => pool.close());
@@ -78,17 +80,14 @@ export async function startServer(config: Config): Promise<RunningServer> {
   );
   const connections = new Connections();
   const listener: ListenerSlot = {};
-  const links = stack.use(
-    createLinks({ host, store, log, listener, onActivity: (id, said) => lifecycle.reportActivity(id, said) }),
-  );
+  const links = stack.use(createLinks({ host, store, log, listener, lifecycle }));
   lifecycle.observe(createObservers({ metrics, links, connections }));
   const guard = openPoolGuard(host, store, log);
   stack.defer(() => guard.close());
   const repairs = await reconcile(deps, lifecycle);
-  pool.open();
-  lifecycle.watchIdle();
+  beginBackgroundWork(core);
   const care = stack.use(
-    openCare(config, host, { ...deps, lifecycle, operations: new Operations() }, metrics),
+    openCare(config, host, { ...deps, lifecycle, operations: new Operations(lifecycle) }, metrics),
   );
   const gate: GateDeps = { store, driver: host.driver, lifecycle, connections, metrics, version };
   const url = { current: '' };
@@ -121,6 +120,14 @@ export async function startServer(config: Config): Promise<RunningServer> {
       log.info({}, 'the server is closed');
     },
   };
+}
+
+function beginBackgroundWork({ deps, lifecycle, pool, memory }: Core): void {
+  pool.open();
+  lifecycle.watchIdle();
+  lifecycle.inBackground('looking after the memory of the host', (signal) =>
+    watchMemory({ ...deps, lifecycle, memory }, signal),
+  );
 }
 
 function createObservers({ metrics, links, connections }: ObserverInput): LifecycleObservers {

@@ -155,6 +155,16 @@ export class Lifecycle {
   }
 
   /**
+   * Keeps a sprite awake for a request of a program inside it until the returned function is called. One that asked as it
+   * fell asleep is woken, to hear the answer.
+   */
+  holdInside(spriteId: string, label: string): () => void {
+    const release = this.hold(spriteId, { kind: 'request', label: `${label} from inside` });
+    this.#wakeIfUnforced(spriteId, 'it asked for something as it fell asleep');
+    return release;
+  }
+
+  /**
    * Notes what the sprite's agent says of it; undefined when its link is over. What was said as it fell asleep, and shows
    * that it should not have, wakes it again.
    */
@@ -162,12 +172,8 @@ export class Lifecycle {
     const machine = this.#machines.get(spriteId);
     if (machine === undefined) return;
     this.#machines.holds.report(spriteId, activity);
-    if (activity === undefined || machine.state === 'running' || machine.forced) return;
-    if (!isBusy(this.#deps, this.#machines, machine)) return;
-    const { record } = machine;
-    this.inBackground(`waking sprite ${record.name}`, () =>
-      this.wake(record, this.#closing.signal, 'it was busy as it fell asleep'),
-    );
+    if (activity === undefined || !isBusy(this.#deps, this.#machines, machine)) return;
+    this.#wakeIfUnforced(spriteId, 'it was busy as it fell asleep');
   }
 
   /**
@@ -257,9 +263,9 @@ export class Lifecycle {
     return this.#sleep.stopLongestWarm(cause);
   }
 
-  /** Runs work nobody waits for; a failure is logged, and `close` waits for its end. */
-  inBackground(what: string, work: () => Promise<unknown>): void {
-    const task = work()
+  /** Runs work nobody waits for; a failure is logged, and `close` aborts its signal and waits for its end. */
+  inBackground(what: string, work: (signal: AbortSignal) => Promise<unknown>): void {
+    const task = work(this.#closing.signal)
       .then(() => {})
       .catch((error: unknown) => {
         if (!this.#closing.signal.aborted) this.#deps.log.error({ err: error }, `${what} failed`);
@@ -271,6 +277,14 @@ export class Lifecycle {
   async close(): Promise<void> {
     this.#closing.abort(new SpriteError('unavailable', 'the server is shutting down'));
     await Promise.all(this.#background);
+  }
+
+  /** Undoes a sleep that was a mistake; what somebody has put to sleep stays so. */
+  #wakeIfUnforced(spriteId: string, cause: string): void {
+    const machine = this.#machines.get(spriteId);
+    if (machine === undefined || machine.state === 'running' || machine.forced) return;
+    const { record } = machine;
+    this.inBackground(`waking sprite ${record.name}`, () => this.wake(record, this.#closing.signal, cause));
   }
 
   /** A restore that neither went through nor could be undone is undone now: nothing may be written to its disk. */

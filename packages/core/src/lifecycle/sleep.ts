@@ -47,6 +47,7 @@ export class Sleep {
     const machine = machines.get(spriteId);
     if (machine === undefined || machine.state === 'warm') return;
     await machines.freeze(machine, cause, true);
+    this.#reclaim(spriteId);
   }
 
   /** Stops the sprite that has been warm for the longest; false when none is warm. */
@@ -84,6 +85,7 @@ export class Sleep {
       const { warmAfterMs } = windowsOf(this.#deps.settings, machine.record);
       try {
         await machines.freeze(machine, `idle for ${inWords(warmAfterMs)}`, false);
+        this.#reclaim(id);
       } catch (error) {
         if (this.#parts.signal.aborted) return;
         // it is tried again one window later
@@ -105,6 +107,14 @@ export class Sleep {
       machines.holds.reportSilence(spriteId);
       return false;
     }
+  }
+
+  /** Nobody waits for it; a wake meanwhile gets back what was taken. */
+  #reclaim(spriteId: string): void {
+    if (!this.#deps.settings.reclaimWarm) return;
+    this.#parts.inBackground('moving memory of a warm sprite to swap', () =>
+      this.#deps.driver.reclaim(spriteId),
+    );
   }
 
   async #goCold(machine: Machine, cause: string): Promise<void> {

@@ -2,6 +2,11 @@
 export class Turns {
   readonly #tails = new Map<string, Promise<unknown>>();
 
+  /** True while work on `key` is under way or waits. */
+  isBusy(key: string): boolean {
+    return this.#tails.has(key);
+  }
+
   /** Runs `work` when everything queued before it for `key` has ended, however it ended. */
   async take<T>(key: string, work: () => Promise<T>): Promise<T> {
     const before = this.#tails.get(key) ?? Promise.resolve();

@@ -76,6 +76,8 @@ export interface Driver<Stream extends Destroyable = Destroyable> {
   freeze(spriteId: string, signal: AbortSignal): Promise<void>;
   /** Lets the programs of a frozen machine go on exactly where they were; nothing happens when they run. Rejects without a machine. */
   thaw(spriteId: string): Promise<void>;
+  /** Moves what it can of a frozen machine's memory to the host's swap, as far as the host has some; it comes back as it is used. */
+  reclaim(spriteId: string): Promise<void>;
   /** Machines alive on this host, also those an earlier server process started. */
   list(): Promise<readonly RunningMachine[]>;
   /**

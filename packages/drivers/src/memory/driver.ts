@@ -90,6 +90,10 @@ export class MemoryDriver implements Driver<Duplex> {
     this.#running(spriteId).frozen = false;
   }
 
+  async reclaim(spriteId: string): Promise<void> {
+    this.log.push(`reclaim ${spriteId}`);
+  }
+
   async list(): Promise<readonly RunningMachine[]> {
     return [...this.#machines.values()].map(({ spriteId, incarnation, frozen }) => ({
       spriteId,

@@ -1,14 +1,15 @@
-import { chown, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chown, mkdir, readFile, writeFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { SpriteError } from '@sprites/contract';
-import type {
-  Clock,
-  Driver,
-  Isolation,
-  MachineName,
-  MachineSpec,
-  PlugTarget,
-  RunningMachine,
+import {
+  type Clock,
+  type Driver,
+  type Isolation,
+  type MachineName,
+  type MachineSpec,
+  type PlugTarget,
+  type RunningMachine,
+  Turns,
 } from '@sprites/core';
 import {
   Cgroup,
@@ -26,6 +27,7 @@ import type { AgentRuntime } from './agent-runtime.ts';
 import { createAgentCommand, createBundle, idsPerMachine } from './bundle.ts';
 import { connectPort } from './connect-port.ts';
 import { dialAgent } from './dial.ts';
+import { FewAtOnce } from './few-at-once.ts';
 import { Freezer } from './freezer.ts';
 import { connectGuestSocket, guestSocketPath, mountSocketDir, waitForGuestSocket } from './guest-socket.ts';
 import { missingInGvisor, readGvisorFlags } from './gvisor.ts';
@@ -33,7 +35,7 @@ import { checkHost } from './host-check.ts';
 import { limitNamespace, raiseHostLimits } from './host-limits.ts';
 import { writeIdentity } from './identity-files.ts';
 import { describeMachine } from './machine-facts.ts';
-import { isRunning, type MachineState, readBootId, readState, writeState } from './machine-state.ts';
+import { findRunning, listRunning, type MachineState, readBootId, writeState } from './machine-state.ts';
 import { OciMountedDisks } from './mounted-disks.ts';
 import { nameMachine } from './name-machine.ts';
 import { DiskQuiescence } from './quiesce.ts';
@@ -109,8 +111,10 @@ export class OciDriver implements Driver<Socket> {
   /** network namespace of all sockets that reach into a machine: one that shows nothing of the host; open as long as we live */
   readonly #blindNetnsFd = openEmptyNetns();
   readonly #quiescence = new DiskQuiescence();
+  /** one at a time: it keeps one of libuv's few threads */
+  readonly #reclaims = new FewAtOnce(1);
   /** last operation of each machine; the next waits for it */
-  readonly #turns = new Map<string, Promise<unknown>>();
+  readonly #turns = new Turns();
 
   constructor(options: OpenOptions, runDir: RunDir, cgroups: CgroupLayout) {
     this.#options = options;
@@ -122,8 +126,8 @@ export class OciDriver implements Driver<Socket> {
     this.#runtime = new Runtime({ name, runDir, cgroups, clock, flags });
     this.#shared = new SharedMounts(runDir);
     this.mountedDisks = new OciMountedDisks(runDir, {
-      isBusy: (spriteId) => this.#turns.has(spriteId),
-      run: (spriteId, work) => this.#inTurn(spriteId, work),
+      isBusy: (spriteId) => this.#turns.isBusy(spriteId),
+      run: (spriteId, work) => this.#turns.take(spriteId, work),
     });
   }
 
@@ -131,7 +135,7 @@ export class OciDriver implements Driver<Socket> {
   async probe(): Promise<void> {
     const machine = this.#runDir.machine('probe');
     const firstId = this.#firstId(0);
-    await this.#inTurn(machine.spriteId, async () => {
+    await this.#turns.take(machine.spriteId, async () => {
       await release(this.#releaseDeps, machine);
       try {
         const agentDir = await this.#shared.agent(this.#options.agent);
@@ -153,9 +157,9 @@ export class OciDriver implements Driver<Socket> {
 
   start(spec: MachineSpec, plug: (target: PlugTarget) => Promise<void>, signal: AbortSignal): Promise<void> {
     const machine = this.#runDir.machine(spec.spriteId);
-    return this.#inTurn(spec.spriteId, async () => {
+    return this.#turns.take(spec.spriteId, async () => {
       signal.throwIfAborted();
-      if (await this.#findRunning(machine)) {
+      if (await findRunning(machine)) {
         throw new SpriteError('unavailable', `sprite ${spec.spriteId} has a running machine already`);
       }
       await release(this.#releaseDeps, machine);
@@ -172,8 +176,8 @@ export class OciDriver implements Driver<Socket> {
     if (!this.canName)
       throw new SpriteError('not_supported', 'machines of gVisor get their name at their start');
     const machine = this.#runDir.machine(spriteId);
-    return this.#inTurn(spriteId, async () => {
-      const state = await this.#findRunning(machine);
+    return this.#turns.take(spriteId, async () => {
+      const state = await findRunning(machine);
       if (state?.init === undefined || state.unnamed !== true) {
         throw new SpriteError('unavailable', `${spriteId} has no running machine without a name`);
       }
@@ -187,19 +191,26 @@ export class OciDriver implements Driver<Socket> {
 
   stop(spriteId: string): Promise<void> {
     const machine = this.#runDir.machine(spriteId);
-    return this.#inTurn(spriteId, () => release(this.#releaseDeps, machine));
+    return this.#turns.take(spriteId, () => release(this.#releaseDeps, machine));
   }
 
   freeze(spriteId: string, signal: AbortSignal): Promise<void> {
-    return this.#inTurn(spriteId, async () => (await this.#running(spriteId)).freeze(signal));
+    return this.#turns.take(spriteId, async () => (await this.#running(spriteId)).freeze(signal));
   }
 
   thaw(spriteId: string): Promise<void> {
-    return this.#inTurn(spriteId, async () => (await this.#running(spriteId)).thaw());
+    return this.#turns.take(spriteId, async () => (await this.#running(spriteId)).thaw());
+  }
+
+  reclaim(spriteId: string): Promise<void> {
+    // not in turn: a wake must not wait for it
+    return this.#reclaims.run(() =>
+      new Cgroup(this.#cgroups, this.#runDir.machine(spriteId).cgroup).reclaim(),
+    );
   }
 
   async list(): Promise<readonly RunningMachine[]> {
-    const running = await this.#listRunning();
+    const running = await listRunning(this.#runDir);
     return Promise.all(
       running.map(async ({ spriteId, incarnation }) => {
         const freezer = new Freezer(this.#cgroups, this.#runDir.machine(spriteId));
@@ -212,8 +223,8 @@ export class OciDriver implements Driver<Socket> {
     await killStrayRuntimes(this.#runDir);
     for (const spriteId of await listTraces(this.#runDir, this.#cgroups)) {
       const machine = this.#runDir.machine(spriteId);
-      await this.#inTurn(spriteId, async () => {
-        const state = await this.#findRunning(machine);
+      await this.#turns.take(spriteId, async () => {
+        const state = await findRunning(machine);
         // one that runs under another kernel than we say is not left running, and one of the pool is nobody's
         if (state?.isolation !== this.isolation || state.unnamed) await release(this.#releaseDeps, machine);
         // a server that was killed while it quiesced the disk left every write waiting
@@ -223,13 +234,13 @@ export class OciDriver implements Driver<Socket> {
         }
       });
     }
-    const running = await this.#listRunning();
+    const running = await listRunning(this.#runDir);
     await this.#shared.releaseImages(new Set(running.map((state) => state.imageDigest)));
   }
 
   quiesce<T>(spriteId: string, work: () => Promise<T>): Promise<T> {
     const machine = this.#runDir.machine(spriteId);
-    return this.#inTurn(spriteId, () => this.#quiescence.run(machine, work));
+    return this.#turns.take(spriteId, () => this.#quiescence.run(machine, work));
   }
 
   /** Stops every machine of the run directory and removes it; the driver is of no use afterwards. */
@@ -250,12 +261,12 @@ export class OciDriver implements Driver<Socket> {
   connect(spriteId: string, port: number, signal: AbortSignal): Promise<Socket> {
     if (this.isolation === 'gvisor')
       throw new SpriteError('not_supported', 'ports of gvisor machines can only be reached by the agent');
-    return connectPort(this.#findRunning(this.#runDir.machine(spriteId)), port, signal);
+    return connectPort(findRunning(this.#runDir.machine(spriteId)), port, signal);
   }
 
   async exited(spriteId: string, signal: AbortSignal): Promise<void> {
     const machine = this.#runDir.machine(spriteId);
-    if (!(await this.#findRunning(machine))) return;
+    if (!(await findRunning(machine))) return;
     // when the first process ends the kernel ends all others of its pid namespace
     await new Cgroup(this.#cgroups, machine.cgroup).waitEmpty(signal);
   }
@@ -369,30 +380,8 @@ export class OciDriver implements Driver<Socket> {
 
   async #running(spriteId: string): Promise<Freezer> {
     const machine = this.#runDir.machine(spriteId);
-    if ((await this.#findRunning(machine)) !== undefined) return new Freezer(this.#cgroups, machine);
+    if ((await findRunning(machine)) !== undefined) return new Freezer(this.#cgroups, machine);
     throw new SpriteError('unavailable', `sprite ${spriteId} has no running machine`);
-  }
-
-  async #findRunning(machine: MachineDir): Promise<MachineState | undefined> {
-    const state = await readState(machine);
-    return state !== undefined && (await isRunning(state)) ? state : undefined;
-  }
-
-  async #listRunning(): Promise<readonly MachineState[]> {
-    const ids = await readdir(this.#runDir.machines);
-    const found = await Promise.all(ids.map((id) => this.#findRunning(this.#runDir.machine(id))));
-    return found.filter((state) => state !== undefined);
-  }
-
-  async #inTurn<T>(spriteId: string, work: () => Promise<T>): Promise<T> {
-    const previous = this.#turns.get(spriteId) ?? Promise.resolve();
-    const current = previous.then(work, work);
-    this.#turns.set(spriteId, current);
-    try {
-      return await current;
-    } finally {
-      if (this.#turns.get(spriteId) === current) this.#turns.delete(spriteId);
-    }
   }
 }
 

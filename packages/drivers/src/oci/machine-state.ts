@@ -1,7 +1,7 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import type { Isolation } from '@sprites/core';
 import { hasCode, isAlive, type ProcessIdentity } from '@sprites/linux';
-import type { MachineDir } from './run-dir.ts';
+import type { MachineDir, RunDir } from './run-dir.ts';
 
 /** What a later server process must know of a running machine. */
 export type MachineState = {
@@ -41,6 +41,19 @@ export async function readState(machine: MachineDir): Promise<MachineState | und
     throw error;
   }
   return isState(value) ? value : undefined;
+}
+
+/** The state of a machine that runs. */
+export async function findRunning(machine: MachineDir): Promise<MachineState | undefined> {
+  const state = await readState(machine);
+  return state !== undefined && (await isRunning(state)) ? state : undefined;
+}
+
+/** All machines of the run directory that run. */
+export async function listRunning(runDir: RunDir): Promise<readonly MachineState[]> {
+  const ids = await readdir(runDir.machines);
+  const found = await Promise.all(ids.map((id) => findRunning(runDir.machine(id))));
+  return found.filter((state) => state !== undefined);
 }
 
 /** True while the machine of this state runs. */

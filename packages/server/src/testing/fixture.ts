@@ -37,6 +37,8 @@ export const settings: Settings = {
   wakeTimeoutMs: 200,
   warmAfterS: 30,
   coldAfterS: 600,
+  memoryReserveBytes: 0,
+  reclaimWarm: false,
   capacityWaitMs: 0,
 };
 
@@ -245,7 +247,7 @@ export async function fixture(
   const verifier = new Verifier({ ...core, checksums: new MemoryChecksums(disks) });
   onTestFinished(() => verifier.close());
   return {
-    deps: { ...core, lifecycle, pool, operations: new Operations(), verifier },
+    deps: { ...core, lifecycle, pool, operations: new Operations(lifecycle), verifier },
     disks,
     network,
     org,
