@@ -9,8 +9,10 @@ import { defineCompletion } from './commands/completion.ts';
 import { defineConsole } from './commands/console.ts';
 import { defineCreate } from './commands/create.ts';
 import { defineDestroy } from './commands/destroy.ts';
+import { defineEvents } from './commands/events.ts';
 import { defineExec } from './commands/exec.ts';
 import { defineFork } from './commands/fork.ts';
+import { defineIdle } from './commands/idle.ts';
 import { defineInfo } from './commands/info.ts';
 import { defineList } from './commands/list.ts';
 import { defineLogin } from './commands/login.ts';
@@ -19,8 +21,10 @@ import { defineOrg } from './commands/org.ts';
 import { defineRestart } from './commands/restart.ts';
 import { defineRestore } from './commands/restore.ts';
 import { defineSessions } from './commands/sessions.ts';
+import { defineSleep } from './commands/sleep.ts';
 import { defineUpgrade } from './commands/upgrade.ts';
 import { defineUse } from './commands/use.ts';
+import { defineWake } from './commands/wake.ts';
 import { version } from './version.ts';
 
 /** In the order in which help lists them. */
@@ -29,7 +33,11 @@ const definitions: readonly ((host: CommandHost) => void)[] = [
   defineList,
   defineInfo,
   defineUse,
+  defineSleep,
+  defineWake,
   defineRestart,
+  defineIdle,
+  defineEvents,
   defineDestroy,
   defineExec,
   defineConsole,

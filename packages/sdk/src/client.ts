@@ -7,6 +7,7 @@ import type {
   CreateSpriteOptions,
   ListOptions,
   RestartSpriteResult,
+  SleepOptions,
   SpriteCheck,
   SpriteConfig,
   SpriteList,
@@ -31,6 +32,7 @@ const createOptionKeys: ReadonlySet<string> = new Set<keyof CreateSpriteOptions>
   'waitForCapacity',
   'runtime',
   'image',
+  'idle',
   'from',
   'signal',
 ]);
@@ -142,6 +144,21 @@ export class SpritesClient {
       timeoutMs: machineTimeoutMs,
     });
     return { spriteName: wire.sprite_name, machineId: wire.machine_id, message: wire.message };
+  }
+
+  /** Puts a sprite to sleep now, also a busy one; its connections are closed. */
+  async sleepSprite(name: string, { to = 'warm', signal }: SleepOptions = {}): Promise<Sprite> {
+    const timeoutMs = machineTimeoutMs;
+    const options = { params: { name }, json: { to }, signal, timeoutMs };
+    const wire = await requestJson(this, endpoints.sleepSprite, options);
+    return new Sprite(wire.name, this, toSpriteInfo(wire));
+  }
+
+  /** Wakes a sprite; resolves when it runs. */
+  async wakeSprite(name: string, { signal }: CallOptions = {}): Promise<Sprite> {
+    const options = { params: { name }, signal, timeoutMs: machineTimeoutMs };
+    const wire = await requestJson(this, endpoints.wakeSprite, options);
+    return new Sprite(wire.name, this, toSpriteInfo(wire));
   }
 
   /** Asks the program inside a sprite for its health; wakes the sprite. */

@@ -16,6 +16,7 @@ export { StreamID } from './exec/frames.ts';
 export { DiffStream } from './http/diff-stream.ts';
 export {
   CheckpointStream,
+  EventStream,
   RestoreStream,
   SessionKillStream,
   SpriteListStream,

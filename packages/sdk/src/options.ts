@@ -27,6 +27,12 @@ export type SpriteConfig = {
   readonly storageGB?: number;
 };
 
+/** Seconds until an idle sprite is frozen, and a frozen one stopped; `null` for what the server has. */
+export type IdleSettings = {
+  readonly warmAfterS?: number | 'never' | null;
+  readonly coldAfterS?: number | 'never' | null;
+};
+
 export type CreateSpriteOptions = CallOptions & {
   readonly config?: SpriteConfig;
   /** variables of every command in the sprite */
@@ -38,6 +44,8 @@ export type CreateSpriteOptions = CallOptions & {
   readonly runtime?: 'default' | 'dev';
   /** name or digest of a base image; default the server's */
   readonly image?: string;
+  /** how long it may be idle; default the server's */
+  readonly idle?: IdleSettings;
   /** begin with a copy of another sprite's disk: the live one, or a saved one */
   readonly from?: { readonly sprite: string; readonly checkpoint?: string };
 };
@@ -45,7 +53,7 @@ export type CreateSpriteOptions = CallOptions & {
 /** What a fork gets instead of what its origin has. */
 export type ForkOptions = Pick<
   CreateSpriteOptions,
-  'labels' | 'environment' | 'urlSettings' | 'waitForCapacity' | 'signal'
+  'labels' | 'environment' | 'urlSettings' | 'waitForCapacity' | 'idle' | 'signal'
 > & {
   /** id of the checkpoint to start from; default the live disk */
   readonly checkpoint?: string;
@@ -55,6 +63,8 @@ export type UpdateSpriteOptions = CallOptions & {
   readonly urlSettings?: URLSettings;
   /** replaces all labels; empty clears */
   readonly labels?: readonly string[];
+  /** what is left out stays */
+  readonly idle?: IdleSettings;
 };
 
 export type ListOptions = CallOptions & {
@@ -89,6 +99,54 @@ export type SpriteInfo = {
   readonly lastWarmingAt?: Date;
   readonly lastStartedAt?: Date;
   readonly lastActiveAt?: Date;
+  /** idle windows in force */
+  readonly idle: { readonly warmAfterS: number | 'never'; readonly coldAfterS: number | 'never' };
+  readonly lifecycle: SpriteLifecycle;
+};
+
+/** What a sprite is doing, and why. */
+export type SpriteLifecycle = {
+  readonly state: z.infer<typeof SpriteStatus>;
+  readonly since: Date;
+  /** what keeps it awake now */
+  readonly heldBy: readonly HeldBy[];
+  /** when it goes one state further if nothing happens; absent when that is not known or never */
+  readonly sleepsAt?: Date;
+  readonly lastWake?: { readonly kind: 'warm' | 'cold'; readonly ms: number; readonly cause: string };
+  readonly lastSleep?: { readonly kind: 'warm' | 'cold'; readonly cause: string };
+};
+
+/** Something that keeps a sprite awake. */
+export type HeldBy = {
+  readonly kind: 'connection' | 'request' | 'operation' | 'session' | 'task' | 'service' | 'unknown';
+  readonly label: string;
+  readonly id?: string;
+  /** when it ends by itself */
+  readonly until?: Date;
+};
+
+/** Something that happened to a sprite. */
+export type SpriteEvent = {
+  /** counts up from 1 in each sprite */
+  readonly id: number;
+  readonly time: Date;
+  readonly type: string;
+  readonly message: string;
+  readonly details: Readonly<Record<string, string | number | boolean>>;
+};
+
+export type EventsOptions = CallOptions & {
+  /** stay, and get what happens */
+  readonly follow?: boolean;
+  /** only what came after the event of this id, or from this time on */
+  readonly since?: number | Date;
+  /** most past events, the newest ones; default 100 */
+  readonly limit?: number;
+};
+
+export type SleepOptions = CallOptions & {
+  /** `warm` keeps programs frozen in memory, `cold` ends them; default `warm` */
+  readonly to?: 'warm' | 'cold';
 };
 
 export type SpriteList = {

@@ -5,11 +5,18 @@ import { collect } from './exec/exec-file.ts';
 import { execFileHTTP } from './exec/http-exec.ts';
 import { DiffStream, readPatch } from './http/diff-stream.ts';
 import { type RequestOptions, request, requestJson } from './http/request.ts';
-import { CheckpointStream, RestoreStream, SessionKillStream, VerifyStream } from './http/streams.ts';
+import {
+  CheckpointStream,
+  EventStream,
+  RestoreStream,
+  SessionKillStream,
+  VerifyStream,
+} from './http/streams.ts';
 import type {
   CallOptions,
   Checkpoint,
   DiffOptions,
+  EventsOptions,
   ExecOptions,
   ExecResult,
   ForkOptions,
@@ -19,6 +26,7 @@ import type {
   OutputEncoding,
   RestartSpriteResult,
   Session,
+  SleepOptions,
   SpawnOptions,
   SpriteCheck,
   SpriteConfig,
@@ -286,6 +294,28 @@ export class Sprite {
 
   restart(options: CallOptions = {}): Promise<RestartSpriteResult> {
     return this.client.restartSprite(this.name, options);
+  }
+
+  /** Puts the sprite to sleep now, also a busy one; the answer is a new handle with the new facts. */
+  sleep(options: SleepOptions = {}): Promise<Sprite> {
+    return this.client.sleepSprite(this.name, options);
+  }
+
+  /** Wakes the sprite; the answer is a new handle with the new facts. */
+  wake(options: CallOptions = {}): Promise<Sprite> {
+    return this.client.wakeSprite(this.name, options);
+  }
+
+  /** What happened to the sprite and why, oldest first; never wakes it. */
+  async events({ follow, since, limit, ...options }: EventsOptions = {}): Promise<EventStream> {
+    const query = new URLSearchParams();
+    if (follow === true) query.set('follow', 'true');
+    if (since !== undefined) query.set('since', since instanceof Date ? since.toISOString() : String(since));
+    if (limit !== undefined) query.set('limit', String(limit));
+    const params = { name: this.name };
+    return new EventStream(
+      await request(this.client, endpoints.listEvents, { params, query, ...streamed(options) }),
+    );
   }
 
   check(options: CallOptions = {}): Promise<SpriteCheck> {

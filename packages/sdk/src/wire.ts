@@ -6,6 +6,7 @@ import type {
   SpriteList,
   WatchLine,
   Checkpoint as WireCheckpoint,
+  SpriteEvent as WireEvent,
   Sprite as WireSprite,
 } from '@sprites/contract';
 import type { z } from 'zod';
@@ -45,7 +46,29 @@ export function toSpriteInfo(wire: WireSprite): sdk.SpriteInfo {
     ...date('lastWarmingAt', wire.last_warming_at),
     ...date('lastStartedAt', wire.last_started_at),
     ...date('lastActiveAt', wire.last_active_at),
+    idle: { warmAfterS: wire.idle.warm_after_s, coldAfterS: wire.idle.cold_after_s },
+    lifecycle: toLifecycle(wire.lifecycle),
   };
+}
+
+function toLifecycle(wire: WireSprite['lifecycle']): sdk.SpriteLifecycle {
+  return {
+    state: wire.state,
+    since: new Date(wire.since),
+    heldBy: wire.held_by.map(({ kind, label, id, until }) => ({
+      kind,
+      label,
+      ...(id === undefined ? {} : { id }),
+      ...date('until', until),
+    })),
+    ...date('sleepsAt', wire.sleeps_at),
+    ...(wire.last_wake === null ? {} : { lastWake: wire.last_wake }),
+    ...(wire.last_sleep === null ? {} : { lastSleep: wire.last_sleep }),
+  };
+}
+
+export function toEvent(wire: WireEvent): sdk.SpriteEvent {
+  return { ...wire, time: new Date(wire.time) };
 }
 
 export function toSpriteList(wire: z.output<typeof SpriteList>): sdk.SpriteList {
@@ -158,12 +181,18 @@ export function fromCreateOptions(name: string, options: sdk.CreateSpriteOptions
     wait_for_capacity: options.waitForCapacity,
     runtime: options.runtime,
     image: options.image,
+    idle: fromIdle(options.idle),
     from: options.from,
   };
 }
 
 export function fromUpdateOptions(options: sdk.UpdateSpriteOptions): unknown {
-  return { url_settings: fromURLSettings(options.urlSettings), labels: options.labels };
+  const { urlSettings, labels, idle } = options;
+  return { url_settings: fromURLSettings(urlSettings), labels, idle: fromIdle(idle) };
+}
+
+function fromIdle(idle: sdk.IdleSettings | undefined): unknown {
+  return idle && { warm_after_s: idle.warmAfterS, cold_after_s: idle.coldAfterS };
 }
 
 function fromURLSettings(settings: sdk.URLSettings | undefined): unknown {

@@ -6,6 +6,8 @@ import { withProgress } from '../terminal/progress.ts';
 import { printable } from '../terminal/style.ts';
 import { formatFields } from '../terminal/table.ts';
 import { allOptions, type CommandHost, createServerCommand } from './command-host.ts';
+import { describeLife, describeWake } from './describe-life.ts';
+import { describeIdle } from './idle.ts';
 import { renderStatus } from './list.ts';
 
 type InfoOptions = GlobalOptions & { readonly json?: boolean };
@@ -42,6 +44,9 @@ function fieldsOf(cli: Cli, info: SpriteInfo, nowMs: number): readonly (readonly
     ['image', info.image],
     ['isolation', info.isolation],
     ['size', `${cpus} vCPU, ${ramMB} MB memory, ${storageGB} GB disk`],
+    ['life', describeLife(info.lifecycle)],
+    ['last wake', describeWake(info.lifecycle)],
+    ['idle', describeIdle(info.idle)],
     ['labels', info.labels.join(', ') || undefined],
     ['machines', String(info.incarnation)],
     ['created', formatAge(info.createdAt, nowMs)],

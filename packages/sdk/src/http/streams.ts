@@ -1,13 +1,21 @@
-import { CheckpointLine, KillLine, WatchLine } from '@sprites/contract';
+import { CheckpointLine, KillLine, SpriteEvent, WatchLine } from '@sprites/contract';
 import { APIError, ConnectionError } from '../errors.ts';
+import type * as sdk from '../options.ts';
 import type { SessionKillEvent, SpriteStateEvent, StreamMessage } from '../options.ts';
-import { toKillEvent, toStateEvent, toStreamMessage } from '../wire.ts';
+import { toEvent, toKillEvent, toStateEvent, toStreamMessage } from '../wire.ts';
 import { NDJSONStream } from './ndjson-stream.ts';
 
 /** What `watchSprites` returns: a line per sprite, then a line per change. */
 export class SpriteListStream extends NDJSONStream<typeof WatchLine, SpriteStateEvent> {
   constructor(response: Response) {
     super(response, WatchLine, toStateEvent);
+  }
+}
+
+/** What `events` returns: what happened to a sprite, oldest first. */
+export class EventStream extends NDJSONStream<typeof SpriteEvent, sdk.SpriteEvent> {
+  constructor(response: Response) {
+    super(response, SpriteEvent, toEvent);
   }
 }
 
