@@ -22,6 +22,8 @@ export type Endpoint = {
   readonly description?: string;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodType;
+  /** how a body that does not fit its schema is refused; `invalid_request` unless given */
+  readonly bodyError?: ErrorCode;
   /** first the usual answer, then those chosen by request headers */
   readonly answers: readonly [Answer, ...Answer[]];
   readonly errors: readonly ErrorCode[];

@@ -4,6 +4,7 @@
  */
 export const errorTable = {
   invalid_request: { status: 400, description: 'the request is malformed or a value is out of range' },
+  invalid_policy: { status: 400, description: 'the policy is malformed; the message names the rule' },
   unknown_image: { status: 400, description: 'no base image of that name is installed on this server' },
   invalid_signal: { status: 400, description: 'the signal name or number does not exist' },
   unauthorized: { status: 401, description: 'the bearer token is missing, malformed or revoked' },

@@ -11,6 +11,7 @@ export * from './lifecycle.ts';
 export * from './names.ts';
 export * from './openapi.ts';
 export * from './parse.ts';
+export * from './policy.ts';
 export * from './ports/index.ts';
 export * from './service.ts';
 export * from './services/index.ts';

@@ -12,6 +12,8 @@ export * from './mount.ts';
 export * from './netlink.ts';
 export * from './netns.ts';
 export * from './nft.ts';
+export * from './nft-elements.ts';
+export * from './nft-sets.ts';
 export * from './page-cache.ts';
 export * from './pool.ts';
 export * from './process.ts';

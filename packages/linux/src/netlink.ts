@@ -4,7 +4,8 @@ import { defineCall } from './syscall.ts';
 
 const afNetlink = 16;
 const sockRawCloexec = 3 | 0o2000000;
-const netlinkRoute = 0;
+/** Kernel interfaces a socket can speak to. */
+export const netlinkProtocol = { route: 0, netfilter: 12 } as const;
 const msgDontWait = 0x40;
 const errorMessage = 2;
 const headerBytes = 16;
@@ -15,13 +16,15 @@ const openSocket = libc.func('socket', 'int', ['int', 'int', 'int']);
 const receive = libc.func('recv', 'long', ['int', 'void *', 'size_t', 'int']);
 const send = defineCall('send', 'long', ['int', 'const void *', 'size_t', 'int']);
 
-/** A request to the kernel's routing: its kind, the flags beyond request and acknowledge, and what it says. */
+/** A request to the kernel: its kind, the flags beyond request and acknowledge, and what it says. */
 export type NetlinkRequest = {
   /** what it does, for errors */
   readonly label: string;
   readonly kind: number;
   readonly flags: number;
   readonly body: Uint8Array;
+  /** true for the marks around a batch, which the kernel does not answer */
+  readonly unanswered?: boolean;
 };
 
 /** A request the kernel refused. */
@@ -36,7 +39,7 @@ export class NetlinkError extends Error {
 }
 
 /**
- * A routing socket (RFC 3549). It belongs to the network namespace of the thread that opens it, wherever it is used
+ * A netlink socket (RFC 3549). It belongs to the network namespace of the thread that opens it, wherever it is used
  * afterwards. Requests are sent from a thread of the pool, since the kernel may make them wait for its lock.
  */
 export class Netlink {
@@ -45,8 +48,8 @@ export class Netlink {
   #tail: Promise<unknown> = Promise.resolve();
   #closed = false;
 
-  constructor() {
-    const fd: unknown = openSocket(afNetlink, sockRawCloexec, netlinkRoute);
+  constructor(protocol: number = netlinkProtocol.route) {
+    const fd: unknown = openSocket(afNetlink, sockRawCloexec, protocol);
     if (typeof fd !== 'number' || fd < 0) throw new Error('cannot open a netlink socket');
     this.#fd = fd;
   }
@@ -71,18 +74,18 @@ export class Netlink {
     await send(this.#fd, bytes, bytes.length, 0);
     // The kernel answers before `send` returns, so everything is there to be read.
     const answers = this.#readAnswers();
-    for (const [index, { label }] of requests.entries()) {
-      const errno = answers.get(first + index);
+    for (const [index, { label, unanswered = false }] of requests.entries()) {
+      const errno = answers.get(first + index) ?? (unanswered ? 0 : undefined);
       if (errno === undefined) throw new Error(`${label}: no answer from the kernel`);
       if (errno !== 0) throw new NetlinkError(label, errno);
     }
   }
 
-  #encode({ kind, flags, body }: NetlinkRequest): Buffer {
+  #encode({ kind, flags, body, unanswered = false }: NetlinkRequest): Buffer {
     const header = Buffer.alloc(headerBytes);
     header.writeUInt32LE(headerBytes + body.length, 0);
     header.writeUInt16LE(kind, 4);
-    header.writeUInt16LE(flags | 1 | 4, 6);
+    header.writeUInt16LE(flags | 1 | (unanswered ? 0 : 4), 6);
     this.#sequence = (this.#sequence + 1) % 2 ** 31;
     header.writeUInt32LE(this.#sequence, 8);
     return Buffer.concat([header, body]);

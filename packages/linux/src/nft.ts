@@ -153,7 +153,8 @@ export async function watchNftTable(
   };
 }
 
-function nftObjects(output: unknown, kind: string): readonly Record<string, unknown>[] {
+/** Objects of one kind in what `nft -j` says. */
+export function nftObjects(output: unknown, kind: string): readonly Record<string, unknown>[] {
   if (typeof output !== 'object' || output === null || !('nftables' in output)) return [];
   const list = output.nftables;
   if (!Array.isArray(list)) return [];

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 
-const outputLimitBytes = 1024 * 1024;
+const defaultOutputLimitBytes = 1024 * 1024;
 const tailLimitBytes = 16 * 1024;
 
 export type ToolOptions = {
@@ -10,6 +10,8 @@ export type ToolOptions = {
   readonly env?: NodeJS.ProcessEnv | undefined;
   /** text or an open file for standard input; nothing by default */
   readonly input?: string | { readonly fd: number } | undefined;
+  /** how much of the end of the output is kept; 1 MiB by default */
+  readonly outputLimitBytes?: number | undefined;
   /** called with each line of standard output and standard error */
   readonly onLine?: ((line: string) => void) | undefined;
 };
@@ -31,7 +33,7 @@ export class ToolError extends Error {
 }
 
 /**
- * Runs a program of the host to its end and returns its standard output (at most the last 1 MiB).
+ * Runs a program of the host to its end and returns its standard output (at most the last 1 MiB, unless told otherwise).
  * Throws ToolError when it fails; an abort kills it and rejects with the signal's reason.
  */
 export async function runTool(
@@ -50,7 +52,7 @@ export async function runTool(
     killSignal: 'SIGKILL',
     stdio: [stdin, 'pipe', 'pipe'],
   });
-  const output = new Tail(outputLimitBytes);
+  const output = new Tail(options.outputLimitBytes ?? defaultOutputLimitBytes);
   const errors = new Tail(tailLimitBytes);
   const lines = [new Lines(options.onLine), new Lines(options.onLine)] as const;
   child.stdout?.on('data', (chunk: Buffer) => lines[0].push(output.push(chunk)));

@@ -93,6 +93,8 @@ const lookUp = (name: string, { type = 1, proto = 'udp', server = '10.88.0.1' } 
   server,
 ];
 
+const tenantOf = (slot: number) => ({ spriteId: `sprite_${slot}`, policy: { rules: [] } });
+
 const log = {
   info: () => undefined,
   warn: (fields: object, message: string) => warnings.push({ fields, message }),
@@ -116,7 +118,7 @@ async function open(options: Partial<Parameters<typeof openNetwork>[0]> = {}): P
 
 async function plugged(network: LinuxNetwork, slot: number): Promise<Computer> {
   const computer = await startComputer({ userns: true });
-  await network.plug(slot, { type: 'pid', pid: computer.pid });
+  await network.plug(slot, { type: 'pid', pid: computer.pid }, tenantOf(slot));
   return computer;
 }
 
@@ -285,7 +287,7 @@ for line in sys.stdin:
     await first.close();
     const second = await open();
     expect(await echo(held, 'after open')).toBe('after open');
-    await second.repair(new Set([1]));
+    await second.repair(new Map([[1, tenantOf(1)]]));
     expect(await echo(held, 'after repair')).toBe('after repair');
     expect((await sprite.run(lookUp('example.com'))).output).toContain('answers 1');
     expect((await gone.run(['ip', 'link', 'show', 'eth0'])).output).toContain('does not exist');
@@ -349,7 +351,7 @@ for line in sys.stdin:
   it('refuses a slot beyond its addresses', async () => {
     const network = await open({ range: '10.91.0.0/28' });
     expect(network.capacity).toBe(13);
-    await expect(network.plug(13, { type: 'pid', pid: 1 })).rejects.toThrow('slot 13');
+    await expect(network.plug(13, { type: 'pid', pid: 1 }, tenantOf(13))).rejects.toThrow('slot 13');
   });
 });
 

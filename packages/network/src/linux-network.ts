@@ -1,18 +1,25 @@
-import { SpriteError } from '@sprites/contract';
-import type { Network, PlugTarget } from '@sprites/core';
+import { type NetworkPolicy, SpriteError } from '@sprites/contract';
+import type { DnsVolume, EgressDecision, Network, PlugTarget, Tenant, Traffic } from '@sprites/core';
+import { listNftSet } from '@sprites/linux';
 import { releaseRange } from './claim.ts';
 import type { DnsProxy } from './dns/proxy.ts';
+import type { EgressTable } from './egress/table.ts';
 import type { Firewall } from './firewall.ts';
 import { restoreForwarding } from './forwarding.ts';
+import { readKernelState } from './kernel-state.ts';
 import type { Links } from './links.ts';
 import type { AddressPlan } from './plan.ts';
+import { slotNames } from './slot-chains.ts';
 
 type Parts = {
   readonly plan: AddressPlan;
   readonly firewall: Firewall;
   readonly links: Links;
   readonly dns: DnsProxy;
+  readonly table: EgressTable;
 };
+
+const refusedForS = 3600;
 
 /** The network of one server on a Linux host; see `openNetwork`. */
 export class LinuxNetwork implements Network {
@@ -21,39 +28,90 @@ export class LinuxNetwork implements Network {
   readonly #firewall: Firewall;
   readonly #links: Links;
   readonly #dns: DnsProxy;
+  readonly #table: EgressTable;
 
-  constructor({ plan, firewall, links, dns }: Parts) {
+  constructor({ plan, firewall, links, dns, table }: Parts) {
     this.capacity = plan.capacity;
     this.#plan = plan;
     this.#firewall = firewall;
     this.#links = links;
     this.#dns = dns;
+    this.#table = table;
   }
 
   resolvConf(): string {
     return `nameserver ${this.#plan.gateway}\noptions timeout:3 attempts:2\n`;
   }
 
-  async plug(slot: number, target: PlugTarget): Promise<void> {
+  async plug(slot: number, target: PlugTarget, tenant: Tenant): Promise<void> {
     this.#check(slot);
+    const egress = this.#table.set(slot, tenant);
     try {
-      await Promise.all([this.#firewall.add(slot), this.#link(slot, target.pid)]);
+      await Promise.all([egress.inTurn(() => this.#firewall.set(slot)), this.#link(slot, target.pid)]);
     } catch (error) {
       await this.unplug(slot);
       throw error;
     }
   }
 
+  async restrict(slot: number, policy: NetworkPolicy): Promise<void> {
+    const egress = this.#table.get(slot);
+    await egress?.inTurn(async () => {
+      egress.replace(policy);
+      await this.#firewall.set(slot);
+    });
+  }
+
   async unplug(slot: number): Promise<void> {
     this.#check(slot);
+    this.#table.delete(slot);
     await Promise.all([this.#firewall.remove(slot), this.#links.remove([slot])]);
   }
 
   /** Also rebuilds the rules of the slots that stay, without cutting a connection. Not to be called while a plug is under way. */
-  async repair(slots: ReadonlySet<number>): Promise<void> {
+  async repair(tenants: ReadonlyMap<number, Tenant>): Promise<void> {
     const present = await this.#links.list();
-    await this.#firewall.replace(present.filter((slot) => slots.has(slot)));
-    await this.#links.remove(present.filter((slot) => !slots.has(slot)));
+    const state = await readKernelState(this.#plan.table);
+    this.#table.clear();
+    for (const slot of present) {
+      const tenant = tenants.get(slot);
+      if (tenant === undefined) continue;
+      const egress = this.#table.set(slot, tenant);
+      const left = state.get(slot);
+      const { mode, fingerprint } = egress.rules(0);
+      // what was learnt by another policy, which a dying server replaced only in its store, is not good any more
+      if (mode !== 'restricted' || left?.fingerprint !== fingerprint) continue;
+      egress.inherit(left.learnt, left.flows, performance.now());
+    }
+    await this.#firewall.replace(present.filter((slot) => tenants.has(slot)));
+    await this.#links.remove(present.filter((slot) => !tenants.has(slot)));
+  }
+
+  observe(onDecision: (decision: EgressDecision) => void): void {
+    this.#table.onDecision = onDecision;
+  }
+
+  async traffic(slot: number): Promise<Traffic> {
+    const none = { sentBytes: new Map(), receivedBytes: new Map(), refused: [] };
+    const mode = this.#table.get(slot)?.mode ?? 'open';
+    if (mode === 'open') return none;
+    const { sets } = slotNames(slot);
+    const names = [sets.sent, sets.received, sets.refused];
+    const [sent = [], received = [], refused = []] = await Promise.all(
+      names.map((name) => listNftSet(this.#plan.table, name)),
+    );
+    return {
+      sentBytes: new Map(sent.map(({ key, bytes }) => [key, bytes])),
+      receivedBytes: new Map(received.map(({ key, bytes }) => [key, bytes])),
+      refused: refused.map(({ key, packets, leftS }) => {
+        const [address, protocol, port] = key.split(' ');
+        return { target: `${address} ${protocol}/${port}`, packets, agoMs: (refusedForS - leftS) * 1000 };
+      }),
+    };
+  }
+
+  dnsVolume(slot: number): DnsVolume {
+    return this.#table.get(slot)?.volume ?? { queries: 0, limited: 0, queryBytes: 0, answerBytes: 0 };
   }
 
   /** Ends the DNS proxy and helpers of this process. Interfaces and rules stay for the machines that go on running. */

@@ -2,8 +2,13 @@ import { SpriteError } from '@sprites/contract';
 import { listBaseChains } from '@sprites/linux';
 import { type Cidr, parseCidr } from './address.ts';
 import { claimRange } from './claim.ts';
+import { DnsGuard } from './dns/guard.ts';
 import { DnsProxy } from './dns/proxy.ts';
+import { Resolver } from './dns/resolver.ts';
 import { openUpstreams } from './dns/upstreams.ts';
+import type { LearntAddress } from './egress/address-book.ts';
+import type { SlotRules } from './egress/slot-egress.ts';
+import { EgressTable } from './egress/table.ts';
 import { Firewall } from './firewall.ts';
 import { enableForwarding } from './forwarding.ts';
 import { Links } from './links.ts';
@@ -20,6 +25,12 @@ export type NetworkOptions = {
   readonly upstreams?: readonly string[] | undefined;
   /** private addresses and CIDRs that sprites may reach all the same; a host's own address only when named alone */
   readonly allow?: readonly string[] | undefined;
+  /** what a sprite without rules may reach; anything public by default */
+  readonly byDefault?: 'allow' | 'deny';
+  /** DNS questions of one sprite per second, with twice as many at once; 200 by default */
+  readonly queriesPerSecond?: number;
+  /** least time for which an address of a DNS answer can be reached, in `ms`; a minute by default */
+  readonly leastMs?: number;
   /** aborts the opening */
   readonly signal: AbortSignal;
   readonly log: Log;
@@ -36,16 +47,23 @@ export async function openNetwork(options: NetworkOptions): Promise<LinuxNetwork
   const allow = parseAllow(options.allow ?? []);
   const upstreams = openUpstreams(options.upstreams);
   await claimRange(plan, signal);
-  const firewall = new Firewall({ plan, allow }, log);
+  const { byDefault = 'allow', queriesPerSecond = 200, leastMs = 60_000 } = options;
+  const table = new EgressTable({ plan, byDefault, queriesPerSecond, leastMs });
+  const rulesOf = (slot: number): SlotRules | undefined => table.get(slot)?.rules(performance.now());
+  const firewall = new Firewall({ plan, allow }, rulesOf, log);
   const links = new Links(plan);
   const slots = await links.list(signal);
   try {
     await enableForwarding(signal);
-    await firewall.replace(slots);
+    await firewall.open(slots);
     await firewall.watch();
     await warnOfOtherFirewalls(plan, signal, log);
-    const dns = await DnsProxy.open({ gateway: plan.gateway, range: plan.range, upstreams, log });
-    return new LinuxNetwork({ plan, firewall, links, dns });
+    const resolver = new Resolver({ upstreams });
+    const learn = (slot: number, addresses: readonly LearntAddress[]): Promise<void> =>
+      firewall.learn(slot, addresses);
+    const guard = new DnsGuard({ resolver, table, allow, learn });
+    const dns = await DnsProxy.open({ gateway: plan.gateway, range: plan.range, guard, resolver, log });
+    return new LinuxNetwork({ plan, firewall, links, dns, table });
   } catch (error) {
     // Machines of an earlier run need what is there; without them, nothing may stay behind.
     if (slots.length === 0) await removeFromHost(plan, firewall);

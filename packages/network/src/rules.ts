@@ -1,5 +1,8 @@
 import { type Cidr, formatCidr } from './address.ts';
+import type { SlotRules } from './egress/slot-egress.ts';
 import { type AddressPlan, slotAddress, slotDevice } from './plan.ts';
+import { blocked } from './reach.ts';
+import { declareSlot, inboundElement, slotNames, verdictElement } from './slot-chains.ts';
 
 /** What the table of a server is made of. */
 export type Ruleset = {
@@ -7,20 +10,6 @@ export type Ruleset = {
   /** private blocks and addresses the operator opened for sprites */
   readonly allow: readonly Cidr[];
 };
-
-/** Addresses that are not on the public internet: private, shared, link-local (metadata), loopback, multicast, reserved. */
-const blocked = [
-  '0.0.0.0/8',
-  '10.0.0.0/8',
-  '100.64.0.0/10',
-  '127.0.0.0/8',
-  '169.254.0.0/16',
-  '172.16.0.0/12',
-  '192.0.0.0/24',
-  '192.168.0.0/16',
-  '198.18.0.0/15',
-  '224.0.0.0/3',
-];
 
 /** connections one sprite may hold through the host's connection table */
 const connectionsPerSprite = 16_384;
@@ -32,7 +21,7 @@ const dnsPacketsPerSecond = 1000;
  * The whole table as a script that replaces what is there in one transaction. Connections that are open go on: they live
  * in the kernel's connection table, which this does not touch.
  */
-export function renderTable(ruleset: Ruleset, slots: Iterable<number>): string {
+export function renderTable(ruleset: Ruleset, slots: Iterable<SlotRules>): string {
   const { plan, allow } = ruleset;
   const all = [...slots];
   const single = allow.filter((cidr) => cidr.prefixLength === 32);
@@ -43,35 +32,64 @@ table inet ${plan.table} {
   set blocked { type ipv4_addr; flags interval; auto-merge; elements = { ${blocked.join(', ')} }; }
   set allowed { type ipv4_addr; flags interval; auto-merge; ${elements(allow.map(formatCidr))} }
   set allowed_host { type ipv4_addr; flags interval; auto-merge; ${elements(single.map(formatCidr))} }
-  set sources { type ifname . ipv4_addr; ${elements(all.map((slot) => sourceElement(plan, slot)))} }
+  set sources { type ifname . ipv4_addr; ${elements(all.map(({ slot }) => sourceElement(plan, slot)))} }
   set dns_rate { type ipv4_addr; size 65535; flags dynamic,timeout; timeout 10s; }
   set connections { type ipv4_addr; size 65535; flags dynamic; }
-${all.map((slot) => `  chain ${slotChain(slot)} { accept; }`).join('\n')}
-  map sprites { type ifname : verdict; ${elements(all.map((slot) => verdictElement(plan, slot)))} }
+  chain refuse { reject with icmpx admin-prohibited; }
+${all.map(declareSlot).join('\n')}
+  map sprites { type ifname : verdict; ${elements(all.map(({ slot }) => verdictElement(plan, slot)))} }
+  map inbound_sprites { type ifname : verdict; ${elements(all.flatMap((rules) => inboundElement(plan, rules)))} }
 ${chains(plan)}
 }
 `;
 }
 
-/** Commands that let the slot's interface in, as one transaction. */
-export function addSlotCommands(plan: AddressPlan, slot: number): readonly string[] {
+/** A script that lets the slot's interface in, as one transaction; with `before`, what holds for it is replaced. */
+export function setSlotScript(plan: AddressPlan, rules: SlotRules, before: SlotRules | undefined): string {
+  const inbound = inboundElement(plan, rules);
+  return `
+${before === undefined ? '' : removeSlotCommands(plan, before).join('\n')}
+table inet ${plan.table} {
+${declareSlot(rules)}
+}
+add element inet ${plan.table} sources { ${sourceElement(plan, rules.slot)} }
+add element inet ${plan.table} sprites { ${verdictElement(plan, rules.slot)} }
+${inbound.length === 0 ? '' : `add element inet ${plan.table} inbound_sprites { ${inbound.join(', ')} }`}
+`;
+}
+
+/** Commands that let the interface of a slot in which nothing is restricted, as one transaction. */
+export function addOpenSlotCommands(plan: AddressPlan, slot: number): readonly string[] {
   const { table } = plan;
+  const { chain } = slotNames(slot);
   return [
-    `add chain inet ${table} ${slotChain(slot)}`,
-    `flush chain inet ${table} ${slotChain(slot)}`,
-    `add rule inet ${table} ${slotChain(slot)} accept`,
+    `add chain inet ${table} ${chain}`,
+    `flush chain inet ${table} ${chain}`,
+    `add rule inet ${table} ${chain} accept`,
     `add element inet ${table} sources { ${sourceElement(plan, slot)} }`,
     `add element inet ${table} sprites { ${verdictElement(plan, slot)} }`,
   ];
 }
 
 /** Commands that shut the slot's interface out, as one transaction. */
-export function removeSlotCommands(plan: AddressPlan, slot: number): readonly string[] {
+export function removeSlotCommands(plan: AddressPlan, rules: SlotRules): readonly string[] {
   const { table } = plan;
+  const device = slotDevice(plan, rules.slot);
+  const { chain, pass, inbound, refuse, marker, sets } = slotNames(rules.slot, rules.fingerprint);
+  const base = [
+    `delete element inet ${table} sources { ${sourceElement(plan, rules.slot)} }`,
+    `delete element inet ${table} sprites { "${device}" }`,
+  ];
+  if (rules.mode === 'open' || rules.mode === 'closed')
+    return [...base, `delete chain inet ${table} ${chain}`];
+  const chains = [chain, pass, inbound, refuse, marker];
   return [
-    `delete element inet ${table} sources { ${sourceElement(plan, slot)} }`,
-    `delete element inet ${table} sprites { "${slotDevice(plan, slot)}" }`,
-    `delete chain inet ${table} ${slotChain(slot)}`,
+    ...base,
+    `delete element inet ${table} inbound_sprites { "${device}" }`,
+    // first nothing refers to anything any more
+    ...chains.map((name) => `flush chain inet ${table} ${name}`),
+    ...chains.map((name) => `delete chain inet ${table} ${name}`),
+    ...Object.values(sets).map((name) => `delete set inet ${table} ${name}`),
   ];
 }
 
@@ -109,8 +127,8 @@ function chains(plan: AddressPlan): string {
   chain to_host {
     ip daddr ${plan.gateway} meta l4proto { tcp, udp } th dport 53 accept
     ip daddr ${plan.gateway} icmp type echo-request accept
+    ip daddr @allowed_host iifname vmap @sprites
     ct state established,related accept
-    ip daddr @allowed_host accept
     goto refuse
   }
   chain forward {
@@ -128,26 +146,18 @@ function chains(plan: AddressPlan): string {
     drop
   }
   chain inbound {
+    oifname vmap @inbound_sprites
     ct state established,related accept
     drop
   }
-  chain refuse { reject with icmpx admin-prohibited; }
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
     ip saddr ${formatCidr(plan.range)} oifname != ${sprites} masquerade fully-random
   }`;
 }
 
-function slotChain(slot: number): string {
-  return `sprite_${slot}`;
-}
-
 function sourceElement(plan: AddressPlan, slot: number): string {
   return `"${slotDevice(plan, slot)}" . ${slotAddress(plan, slot)}`;
-}
-
-function verdictElement(plan: AddressPlan, slot: number): string {
-  return `"${slotDevice(plan, slot)}" : jump ${slotChain(slot)}`;
 }
 
 function elements(list: readonly string[]): string {

@@ -7,6 +7,7 @@ import {
   Lifecycle,
   type LifecycleDeps,
   MachinePool,
+  Policies,
   type Settings,
   type Store,
 } from '@sprites/core';
@@ -54,6 +55,7 @@ export function createCore(
     images: host.images,
     driver: host.driver,
     network: host.network,
+    policies: new Policies({ store, network: host.network, driver: host.driver }),
     agents: new DialAgents(host.driver),
     clock: systemClock,
     changes: new Changes(),

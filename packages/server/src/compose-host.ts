@@ -69,6 +69,9 @@ export async function openHost({ config, dataDir, log, signal, starting }: HostO
     range: config.network,
     instance: instanceOf(dataDir),
     allow: config.networkAllow,
+    upstreams: config.dnsUpstreams,
+    byDefault: config.egressDefault,
+    queriesPerSecond: config.dnsQueriesPerS,
     signal,
     log,
   });

@@ -34,6 +34,7 @@ import { routeCheckpoints } from './routes/checkpoints.ts';
 import { routeDiff } from './routes/diff.ts';
 import { routeEvents } from './routes/events.ts';
 import { routeOrganization } from './routes/organization.ts';
+import { routePolicy } from './routes/policy.ts';
 import { routeServer } from './routes/server.ts';
 import type { WireDeps } from './routes/sprite-json.ts';
 import { routeSprites } from './routes/sprites.ts';
@@ -182,6 +183,7 @@ function createRoutes({ config, host, deps, metrics, url }: RoutesInput): Listen
   routeSprites(app, { ...deps, ...wire });
   routeCheckpoints(app, deps);
   routeDiff(app, deps);
+  routePolicy(app, deps);
   routeEvents(app, deps);
   routeOrganization(app, { ...wire, clock: deps.clock, exchangeCredential: config.exchangeCredential });
   routeServer(app, {

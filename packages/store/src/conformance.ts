@@ -48,6 +48,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
   describeReading(name, open);
   describeCheckpoints(name, open);
   describeEvents(name, open);
+  describePolicies(name, open);
 }
 
 function describeInserting(name: string, open: () => Promise<Store>): void {
@@ -304,6 +305,52 @@ function describeEvents(name: string, open: () => Promise<Store>): void {
       ]);
       await store.removeSprite(one.id);
       expect(await store.listEvents({ spriteId: one.id, limit: 9 })).toEqual([]);
+    });
+  });
+}
+
+function describePolicies(name: string, open: () => Promise<Store>): void {
+  const network = {
+    rules: [{ domain: 'b.test', action: 'allow' as const }, { include: 'defaults' as const }],
+  };
+  const seen = {
+    name: 'b.test',
+    verdict: 'allow' as const,
+    firstAt: 1,
+    lastAt: 2,
+    count: 3,
+    addresses: ['192.0.2.1'],
+  };
+
+  describe(`${name}, policies`, () => {
+    it('keeps each kind as it was set, before the sprite is there and until it is removed', async () => {
+      const store = await opened(open);
+      const { slot: _, ...one } = { ...record('one'), slot: 0 };
+      expect(await store.findPolicies(one.id)).toEqual({});
+      await store.updatePolicies(one.id, { network, privileges: { profile: 'minimal' } });
+      await store.updatePolicies(one.id, { resources: { memory: { limit_mb: 256 } }, privileges: undefined });
+      await store.insertSprite(one, 10);
+      const policies = { network, resources: { memory: { limit_mb: 256 } } };
+      expect(await store.findPolicies(one.id)).toEqual(policies);
+      await store.removeSprite(one.id);
+      expect(await store.findPolicies(one.id)).toEqual({});
+    });
+
+    it('keeps the log of what a sprite reached, and none of an unknown sprite', async () => {
+      const store = await opened(open);
+      const one = await store.insertSprite(record('one'), 10);
+      await store.putEgress(
+        new Map([
+          [one.id, [seen, seen]],
+          ['sprite_nobody', [seen]],
+        ]),
+      );
+      await store.putEgress(new Map([[one.id, [seen]]]));
+      expect(await store.findEgress(one.id)).toEqual([seen]);
+      expect(await store.findEgress('sprite_nobody')).toEqual([]);
+      expect(await store.findPolicies(one.id)).toEqual({});
+      await store.removeSprite(one.id);
+      expect(await store.findEgress(one.id)).toEqual([]);
     });
   });
 }

@@ -4,6 +4,7 @@ import { eventsEndpoints } from './events.ts';
 import { execEndpoints } from './exec.ts';
 import { filesEndpoints } from './files.ts';
 import { organizationEndpoints } from './organization.ts';
+import { policyEndpoints } from './policy.ts';
 import { portsEndpoints } from './ports.ts';
 import { serverEndpoints } from './server.ts';
 import { servicesEndpoints } from './services.ts';
@@ -19,6 +20,7 @@ export const endpoints = {
   ...checkpointsEndpoints,
   ...eventsEndpoints,
   ...filesEndpoints,
+  ...policyEndpoints,
   ...organizationEndpoints,
   ...portsEndpoints,
   ...serverEndpoints,

@@ -3,6 +3,7 @@ import type { Activity } from '@sprites/contract/link';
 import type { Changes } from '../changes/changes.ts';
 import { undoRestore } from '../checkpoints/replace.ts';
 import type { Events } from '../events/events.ts';
+import type { Policies } from '../policies/policies.ts';
 import type { Agents } from '../ports/agents.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Disks } from '../ports/disks.ts';
@@ -27,6 +28,7 @@ export type LifecycleDeps = {
   readonly images: Images;
   readonly driver: Driver;
   readonly network: Network;
+  readonly policies: Policies;
   readonly agents: Agents;
   readonly clock: Clock;
   readonly changes: Changes;

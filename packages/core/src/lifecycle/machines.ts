@@ -65,7 +65,7 @@ export class Machines {
 
   /** Starts the machine of a sprite that has none; one that does not come up leaves nothing. */
   async start({ id, name }: SpriteName, cause: string): Promise<Wake> {
-    const { store, clock, settings, network, driver, agents } = this.#deps;
+    const { store, clock, settings, policies, driver, agents } = this.#deps;
     if (this.#machines.has(id)) throw new Error(`sprite ${id} has a machine`);
     const startedAt = clock.now();
     const sprite = await store.findSpriteById(id);
@@ -77,7 +77,7 @@ export class Machines {
     let step = 'its machine was still starting';
     try {
       const spec = await createMachineSpec(this.#deps, sprite);
-      await driver.start(spec, (target) => network.plug(spec.slot, target), limit);
+      await driver.start(spec, (target) => policies.plug(sprite, target), limit);
       step = 'the program inside it did not answer';
       await agents.health(id, limit);
       record = await this.#noteStart(id, { incarnation: spec.incarnation, startedAt, cause });

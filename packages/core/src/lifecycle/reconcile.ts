@@ -23,7 +23,7 @@ export async function reconcile(deps: LifecycleDeps, lifecycle: Lifecycle): Prom
   const byId = new Map(sprites.map((sprite) => [sprite.id, sprite]));
   const alive = new Map((await deps.driver.list()).map((machine) => [machine.spriteId, machine]));
   const keep = sprites.filter((sprite) => sprite.deletedAt === undefined && alive.has(sprite.id));
-  await deps.network.repair(new Set(keep.map((sprite) => sprite.slot)));
+  await deps.policies.repair(keep);
 
   // the driver ended them, as they had no name; what became a sprite is no longer among them
   for (const { id } of await deps.store.listPooled()) await deps.store.removePooled(id);

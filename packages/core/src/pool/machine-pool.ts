@@ -136,7 +136,7 @@ export class MachinePool {
   }
 
   async #add(image: Image, signal: AbortSignal): Promise<void> {
-    const { clock, store, settings, network, disks, driver, agents } = this.#deps;
+    const { clock, store, settings, network, policies, disks, driver, agents } = this.#deps;
     const config = effectiveConfig(settings, {});
     const capacity = Math.min(network.capacity, settings.maxSprites);
     const pooled = await store.insertPooled(createId('sprite', clock.now()), capacity);
@@ -144,7 +144,7 @@ export class MachinePool {
     try {
       await disks.create(machine.id, config.storage_gb * gibibyte);
       const limit = AbortSignal.any([AbortSignal.timeout(settings.wakeTimeoutMs), signal]);
-      await driver.start(this.#spec(machine, image), (target) => network.plug(machine.slot, target), limit);
+      await driver.start(this.#spec(machine, image), (target) => policies.plug(machine, target), limit);
       await agents.health(machine.id, limit);
       signal.throwIfAborted();
     } catch (error) {

@@ -78,6 +78,8 @@ export interface Driver<Stream extends Destroyable = Destroyable> {
   thaw(spriteId: string): Promise<void>;
   /** Moves what it can of a frozen machine's memory to the host's swap, as far as the host has some; it comes back as it is used. */
   reclaim(spriteId: string): Promise<void>;
+  /** Shows the text inside a machine, if there is one, as `/.sprite/policy/network.json`. */
+  publishPolicy(spriteId: string, text: string): Promise<void>;
   /** Machines alive on this host, also those an earlier server process started. */
   list(): Promise<readonly RunningMachine[]>;
   /**

@@ -1,3 +1,5 @@
+import type { EgressVerdict, NetworkPolicy, PrivilegesPolicy, ResourcesPolicy } from '@sprites/contract';
+
 /** An organisation: owner of sprites and tokens. */
 export type OrgRecord = {
   readonly id: string;
@@ -145,6 +147,24 @@ export type CheckpointPatch = Partial<
 /** A machine that runs before it is anybody's sprite. */
 export type PooledRecord = { readonly id: string; readonly slot: number };
 
+/** What is set for a sprite beyond the server's defaults. */
+export type SpritePolicies = {
+  readonly network?: NetworkPolicy | undefined;
+  readonly privileges?: PrivilegesPolicy | undefined;
+  readonly resources?: ResourcesPolicy | undefined;
+};
+
+/** What a sprite asked for by one name with one outcome, or by an address without a name. Times in `ms` since the epoch. */
+export type EgressRecord = {
+  readonly name: string | undefined;
+  readonly verdict: EgressVerdict;
+  readonly firstAt: number;
+  readonly lastAt: number;
+  readonly count: number;
+  /** newest last */
+  readonly addresses: readonly string[];
+};
+
 export type SpritePatch = Partial<Omit<SpriteRecord, 'id' | 'orgId' | 'name' | 'slot'>>;
 
 export type SpriteListQuery = {
@@ -210,7 +230,15 @@ export interface Store {
   appendEvents(events: readonly Omit<EventRecord, 'sequence'>[], keep: number): Promise<void>;
   /** The newest events that the query asks for, oldest first. */
   listEvents(query: EventQuery): Promise<readonly EventRecord[]>;
-  /** Forgets the sprite with its checkpoints and events; its slot and name are free again. */
+  /** The policies of a sprite; it need not exist yet. */
+  findPolicies(spriteId: string): Promise<SpritePolicies>;
+  /** Sets the members that the patch names, all or none; undefined removes. The sprite need not exist yet. */
+  updatePolicies(spriteId: string, patch: SpritePolicies): Promise<void>;
+  /** The log of what a sprite reached, as it was put last. */
+  findEgress(spriteId: string): Promise<readonly EgressRecord[]>;
+  /** Replaces the logs of these sprites; those of unknown sprites are dropped. */
+  putEgress(logs: ReadonlyMap<string, readonly EgressRecord[]>): Promise<void>;
+  /** Forgets the sprite with its checkpoints, policies and events; its slot and name are free again. */
   removeSprite(id: string): Promise<void>;
   close(): Promise<void>;
 }

@@ -53,8 +53,11 @@ async function addSprite(
   if (origin !== undefined) await forkDisk(deps, origin, id);
   else await deps.disks.create(id, effectiveConfig(deps.settings, config).storage_gb * gibibyte);
   try {
+    // before the sprite is there, so that it is never without them
+    if (origin !== undefined) await deps.policies.copy(origin.sprite.id, id);
     return await insertSprite(deps, record);
   } catch (error) {
+    await deps.policies.forget(id);
     await deps.disks.remove(id);
     throw error;
   }

@@ -74,6 +74,13 @@ export class MemoryDriver implements Driver<Duplex> {
     machine.hostname = hostname;
   }
 
+  /** what each machine sees as its network policy */
+  readonly policies = new Map<string, string>();
+
+  async publishPolicy(spriteId: string, text: string): Promise<void> {
+    this.policies.set(spriteId, text);
+  }
+
   async stop(spriteId: string): Promise<void> {
     this.log.push(`stop ${spriteId}`);
     this.die(spriteId);

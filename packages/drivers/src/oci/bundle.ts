@@ -1,6 +1,7 @@
 import type { MachineSpec } from '@sprites/core';
 import type { AgentRuntime } from './agent-runtime.ts';
 import { guestSocketDir } from './guest-socket.ts';
+import { policyMount } from './policy-file.ts';
 import type { MachineDir } from './run-dir.ts';
 import { createSeccompProfile } from './seccomp.ts';
 
@@ -162,6 +163,7 @@ function createMounts({ spec, machine, agentDir, socketDir }: BundleOptions): re
     mount('/.sprite', 'tmpfs', 'nosuid', 'nodev', 'noexec', 'mode=755', 'size=1m'),
     bind('/.sprite/bin', agentDir, 'ro'),
     bind('/.sprite/machine.json', machine.facts, 'ro', 'noexec'),
+    bind(policyMount, machine.policyDir, 'ro', 'noexec'),
     ...(socketDir === undefined ? [] : [bind(guestSocketDir, socketDir, 'noexec')]),
   ];
 }

@@ -23,10 +23,10 @@ import {
   thawFileSystem,
   unmount,
 } from '@sprites/linux';
-import type { AgentRuntime } from './agent-runtime.ts';
 import { createAgentCommand, createBundle, idsPerMachine } from './bundle.ts';
 import { connectPort } from './connect-port.ts';
 import { dialAgent } from './dial.ts';
+import type { OciDriverOptions } from './driver-options.ts';
 import { FewAtOnce } from './few-at-once.ts';
 import { Freezer } from './freezer.ts';
 import { connectGuestSocket, guestSocketPath, mountSocketDir, waitForGuestSocket } from './guest-socket.ts';
@@ -38,6 +38,7 @@ import { describeMachine } from './machine-facts.ts';
 import { findRunning, listRunning, type MachineState, readBootId, writeState } from './machine-state.ts';
 import { OciMountedDisks } from './mounted-disks.ts';
 import { nameMachine } from './name-machine.ts';
+import { makePolicyDir, writePolicy } from './policy-file.ts';
 import { DiskQuiescence } from './quiesce.ts';
 import { killStrayRuntimes, release } from './release.ts';
 import { mountRoot } from './root.ts';
@@ -48,23 +49,6 @@ import { SharedMounts } from './shared-mounts.ts';
 import { keepSpareSpace } from './spare-space.ts';
 import { listTraces } from './traces.ts';
 import { cannotRun, prepareTrial, readTrial } from './trial.ts';
-
-export type OciDriverOptions = {
-  /** directory for this server's running machines, see `runDirOf` */
-  readonly runDir: string;
-  readonly agent: AgentRuntime;
-  /** `runc` unless given */
-  readonly runtime?: RuntimeName;
-  /** version of this server, told to the agent */
-  readonly version: string;
-  readonly clock: Clock;
-  /** further members of the facts each agent reads, see the agent's settings */
-  readonly agentSettings?: Readonly<Record<string, unknown>>;
-  /** host id of slot 0's root; slot n has the 65536 ids from `uidBase + n * 65536` */
-  readonly uidBase?: number;
-  /** false when nothing will be started, only released: then host and runtime need not be fit for it */
-  readonly trial?: boolean;
-};
 
 /** Ids no system account, container engine or directory service gives out. */
 const defaultUidBase = 0x7000_0000;
@@ -264,6 +248,10 @@ export class OciDriver implements Driver<Socket> {
     return connectPort(findRunning(this.#runDir.machine(spriteId)), port, signal);
   }
 
+  publishPolicy(spriteId: string, text: string): Promise<void> {
+    return writePolicy(this.#runDir.machine(spriteId), text);
+  }
+
   async exited(spriteId: string, signal: AbortSignal): Promise<void> {
     const machine = this.#runDir.machine(spriteId);
     if (!(await findRunning(machine))) return;
@@ -309,6 +297,7 @@ export class OciDriver implements Driver<Socket> {
     });
     await settleAll(
       writeIdentity(machine.root, spec, firstId).then(() => keepSpareSpace(machine.disk)),
+      makePolicyDir(machine),
       writeFile(machine.facts, describeMachine(spec, this.#options), { mode: 0o444 }),
       writeFile(machine.config, JSON.stringify(bundle), { mode: 0o600 }),
     );

@@ -42,6 +42,7 @@ export async function release({ cgroups, clock }: ReleaseDeps, machine: MachineD
   );
   if (state !== undefined && hasDisk) await waitDetached(clock, state.diskFile);
   for (const file of [...machine.files, `${machine.state}.new`]) await ignoreMissing(unlink(file));
+  await ignoreMissing(rmdir(machine.policyDir));
   await ignoreMissing(rmdir(machine.path));
 }
 

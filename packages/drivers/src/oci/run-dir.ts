@@ -69,6 +69,10 @@ export class MachineDir {
   /** mount point of the directory in which an agent makes its socket itself, for runtimes that pass no descriptor on */
   readonly socketDir: string;
   readonly guestSocket: string;
+  /** directory that the machine sees read-only as `/.sprite/policy` */
+  readonly policyDir: string;
+  readonly policy: string;
+  readonly newPolicy: string;
   readonly log: string;
   readonly pidFile: string;
   /** mount point of the root file system */
@@ -91,6 +95,9 @@ export class MachineDir {
     this.socket = join(this.path, 'agent.sock');
     this.socketDir = join(this.path, 'socket');
     this.guestSocket = join(this.socketDir, 'agent.sock');
+    this.policyDir = join(this.path, 'policy');
+    this.policy = join(this.policyDir, 'network.json');
+    this.newPolicy = join(this.policyDir, '.network.json.new');
     this.log = join(this.path, 'runtime.log');
     this.pidFile = join(this.path, 'init.pid');
     this.root = join(this.path, 'root');
@@ -107,7 +114,8 @@ export class MachineDir {
   }
 
   get files(): readonly string[] {
-    return [this.config, this.facts, this.socket, this.log, this.pidFile, this.state];
+    const policy = [this.policy, this.newPolicy];
+    return [this.config, this.facts, ...policy, this.socket, this.log, this.pidFile, this.state];
   }
 }
 

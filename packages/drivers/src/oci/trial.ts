@@ -5,6 +5,7 @@ import { mount } from '@sprites/linux';
 import { createBundle, createNodeCommand, probeCommand } from './bundle.ts';
 import { connectGuestSocket, mountSocketDir } from './guest-socket.ts';
 import { gvisorProbeArgs, newerGvisor, parseProbeAnswer } from './gvisor.ts';
+import { makePolicyDir } from './policy-file.ts';
 import type { MachineDir } from './run-dir.ts';
 import type { RuntimeName } from './runtime.ts';
 
@@ -47,6 +48,7 @@ export async function prepareTrial({ machine, runtime, agentDir, firstId }: Tria
   await mount({ source: 'tmpfs', target: machine.root, type: 'tmpfs', data });
   const isGvisor = runtime === 'runsc';
   if (isGvisor) await mountSocketDir(machine, firstId);
+  await makePolicyDir(machine);
   await writeFile(machine.facts, '{}', { mode: 0o444 });
   const bundle = createBundle({
     spec: trialSpec,

@@ -7,7 +7,7 @@ export const queryLimitBytes = 4096;
 
 export const responseCode = { formatError: 1, serverFailure: 2, notImplemented: 4, refused: 5 } as const;
 
-export const recordType = { a: 1, aaaa: 28 } as const;
+export const recordType = { a: 1, cname: 5, aaaa: 28, svcb: 64, https: 65 } as const;
 
 /** A query for one name. */
 export type Query = {
@@ -16,6 +16,8 @@ export type Query = {
   readonly id: number;
   /** lower-case labels joined by dots, bytes as latin1; empty for the root */
   readonly name: string;
+  /** true when the labels are made of letters, digits, hyphens and underscores, so that the dots are between labels */
+  readonly isPlain: boolean;
   readonly recordType: number;
   /** offset behind the question */
   readonly questionEnd: number;
@@ -80,7 +82,9 @@ function answer(bytes: Uint8Array, end: number, code: number): Uint8Array {
   return copy;
 }
 
-function readQuestion(bytes: Uint8Array): Pick<Query, 'name' | 'recordType' | 'questionEnd'> | undefined {
+function readQuestion(
+  bytes: Uint8Array,
+): Pick<Query, 'name' | 'isPlain' | 'recordType' | 'questionEnd'> | undefined {
   const labels: string[] = [];
   let offset = headerBytes;
   for (;;) {
@@ -98,7 +102,8 @@ function readQuestion(bytes: Uint8Array): Pick<Query, 'name' | 'recordType' | 'q
   }
   const questionEnd = offset + 4;
   if (questionEnd > bytes.length) return undefined;
-  return { name: labels.join('.'), recordType: wordAt(bytes, offset), questionEnd };
+  const isPlain = labels.every((label) => /^[a-z0-9_-]+$/.test(label));
+  return { name: labels.join('.'), isPlain, recordType: wordAt(bytes, offset), questionEnd };
 }
 
 function isAnswer(bytes: Uint8Array): boolean {

@@ -6,8 +6,9 @@ import { SpriteError } from '@sprites/contract';
 import { type Cidr, parseAddress, size } from '../address.ts';
 import type { Log } from '../log.ts';
 import { FrameReader, frame } from './framing.ts';
+import type { DnsGuard } from './guard.ts';
 import { parseQuery, queryLimitBytes } from './message.ts';
-import { Resolver, type ResolverOptions } from './resolver.ts';
+import type { Resolver } from './resolver.ts';
 
 const port = 53;
 
@@ -21,7 +22,10 @@ const idleMs = 10_000;
 /** answers waiting in the UDP socket, in bytes; more are dropped, as UDP allows */
 const sendQueueBytes = 1024 * 1024;
 
-export type DnsProxyOptions = ResolverOptions & {
+export type DnsProxyOptions = {
+  readonly guard: DnsGuard;
+  /** closed with the proxy */
+  readonly resolver: Resolver;
   readonly gateway: string;
   readonly range: Cidr;
   readonly log: Log;
@@ -33,14 +37,12 @@ export type DnsProxyOptions = ResolverOptions & {
  */
 export class DnsProxy {
   readonly #options: DnsProxyOptions;
-  readonly #resolver: Resolver;
   readonly #udp: UdpSocket;
   readonly #tcp: Server;
   readonly #connections = new Map<Socket, string>();
 
   private constructor(options: DnsProxyOptions) {
     this.#options = options;
-    this.#resolver = new Resolver(options);
     this.#udp = createSocket({ type: 'udp4' });
     this.#tcp = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
   }
@@ -66,14 +68,14 @@ export class DnsProxy {
   }
 
   async close(): Promise<void> {
-    this.#resolver.close();
+    this.#options.resolver.close();
     for (const socket of this.#connections.keys()) socket.destroy();
     await Promise.all([closed(this.#tcp), closed(this.#udp)]);
   }
 
   async #datagram(bytes: Uint8Array, address: string, from: number): Promise<void> {
     if (!this.#isClient(address)) return;
-    const answer = await this.#resolver.answer(address, parseQuery(bytes), 'udp');
+    const answer = await this.#options.guard.answer(address, parseQuery(bytes), 'udp');
     if (answer === undefined) return;
     try {
       if (this.#udp.getSendQueueSize() < sendQueueBytes)
@@ -105,14 +107,14 @@ export class DnsProxy {
   /** Answers one query after the other: a client that does not read its answers gets no more of them. */
   async #serve(socket: Socket, address: string): Promise<void> {
     const reader = new FrameReader(queryLimitBytes);
-    const resolver = this.#resolver;
+    const { guard } = this.#options;
     try {
       await pipeline(
         socket,
         async function* (chunks: AsyncIterable<Uint8Array>) {
           for await (const chunk of chunks) {
             for (const message of reader.push(chunk)) {
-              const answer = await resolver.answer(address, parseQuery(message), 'tcp');
+              const answer = await guard.answer(address, parseQuery(message), 'tcp');
               if (answer !== undefined) yield frame(answer);
             }
             if (reader.broken) return;

@@ -140,6 +140,40 @@ export const settings = {
       .pipe(z.array(z.string().regex(/^\d{1,3}(\.\d{1,3}){3}(\/\d{1,2})?$/))),
     fallback: '',
   }),
+  egressDefault: defineSetting({
+    env: 'SPRITES_EGRESS_DEFAULT',
+    flag: 'egress-default',
+    placeholder: 'allow|deny',
+    help: 'what a sprite without network rules may reach: any public address, or nothing until rules allow it',
+    range: 'allow or deny',
+    schema: z.enum(['allow', 'deny']),
+    fallback: 'allow',
+  }),
+  dnsUpstreams: defineSetting({
+    env: 'SPRITES_DNS_UPSTREAMS',
+    flag: 'dns-upstreams',
+    placeholder: 'address,…',
+    help: 'name servers to ask for sprites; default those of this host’s /etc/resolv.conf, read again when it changes',
+    range:
+      'addresses with commas between them, each optionally with a port: 192.0.2.1, 192.0.2.1:5353, [2001:db8::1]:53',
+    schema: z
+      .string()
+      .transform((value) => value.split(','))
+      .pipe(
+        z
+          .array(z.string().regex(/^(\d{1,3}(\.\d{1,3}){3}(:\d{1,5})?|\[[0-9a-fA-F:.]+\](:\d{1,5})?)$/))
+          .max(6),
+      ),
+  }),
+  dnsQueriesPerS: defineSetting({
+    env: 'SPRITES_DNS_QUERIES_PER_S',
+    flag: 'dns-queries-per-s',
+    placeholder: 'n',
+    help: 'most DNS questions of one sprite per second, with twice as many at once; more are refused',
+    range: '1 to 100000',
+    schema: wholeNumber(1, 100_000),
+    fallback: '200',
+  }),
   extraCa: defineSetting({
     env: 'SPRITES_EXTRA_CA',
     flag: 'extra-ca',

@@ -93,7 +93,9 @@ export function serveOpen<const E extends Endpoint>(
       },
     };
     const body =
-      endpoint.body === undefined ? undefined : parseInput(endpoint.body, await readJson(context.req.raw));
+      endpoint.body === undefined
+        ? undefined
+        : parseInput(endpoint.body, await readJson(context.req.raw), endpoint.bodyError);
     // query and body were parsed by the endpoint's own schemas
     const call = { context, parameters, query: lazy.query, body, signal: context.req.raw.signal } as Call<E>;
     return handle(call);

@@ -1,4 +1,4 @@
-import { SpriteError } from '@sprites/contract';
+import { type NetworkPolicy, SpriteError } from '@sprites/contract';
 import {
   type Agents,
   Changes,
@@ -6,6 +6,7 @@ import {
   type Checksums,
   type CreateDeps,
   type Disks,
+  type DnsVolume,
   Events,
   ensureOrg,
   type Image,
@@ -14,9 +15,13 @@ import {
   type Network,
   Operations,
   type OrgRecord,
+  type PlugTarget,
+  Policies,
   type PoolDeps,
   type Quiet,
   type Settings,
+  type Tenant,
+  type Traffic,
   type Verification,
   Verifier,
 } from '@sprites/core';
@@ -179,21 +184,40 @@ class MemoryChecksums implements Checksums {
 export class MemoryNetwork implements Network {
   readonly capacity = 100;
   readonly plugged = new Set<number>();
+  /** what holds for each plugged slot */
+  readonly tenants = new Map<number, Tenant>();
 
   resolvConf(): string {
     return 'nameserver 192.0.2.1\n';
   }
 
-  async plug(slot: number): Promise<void> {
+  async plug(slot: number, _target: PlugTarget, tenant: Tenant): Promise<void> {
     this.plugged.add(slot);
+    this.tenants.set(slot, tenant);
+  }
+
+  async restrict(slot: number, policy: NetworkPolicy): Promise<void> {
+    const tenant = this.tenants.get(slot);
+    if (tenant !== undefined) this.tenants.set(slot, { ...tenant, policy });
+  }
+
+  observe(): void {}
+
+  async traffic(): Promise<Traffic> {
+    return { sentBytes: new Map(), receivedBytes: new Map(), refused: [] };
+  }
+
+  dnsVolume(): DnsVolume {
+    return { queries: 0, limited: 0, queryBytes: 0, answerBytes: 0 };
   }
 
   async unplug(slot: number): Promise<void> {
     this.plugged.delete(slot);
+    this.tenants.delete(slot);
   }
 
-  async repair(slots: ReadonlySet<number>): Promise<void> {
-    for (const slot of this.plugged) if (!slots.has(slot)) this.plugged.delete(slot);
+  async repair(tenants: ReadonlyMap<number, Tenant>): Promise<void> {
+    for (const slot of this.plugged) if (!tenants.has(slot)) this.plugged.delete(slot);
   }
 }
 
@@ -230,6 +254,7 @@ export async function fixture(
     },
     driver,
     network,
+    policies: new Policies({ store, network, driver }),
     agents: { ...idleAgents, ...base.agents },
     clock: base.clock ?? systemClock,
     changes: new Changes(),

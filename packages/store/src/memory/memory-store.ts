@@ -2,12 +2,14 @@ import { SpriteError } from '@sprites/contract';
 import type {
   CheckpointPatch,
   CheckpointRecord,
+  EgressRecord,
   EventQuery,
   EventRecord,
   OrgRecord,
   PooledRecord,
   SpriteListQuery,
   SpritePatch,
+  SpritePolicies,
   SpriteRecord,
   SpriteStatus,
   Store,
@@ -22,6 +24,8 @@ export class MemoryStore implements Store {
   readonly #pooled = new Map<string, PooledRecord>();
   #checkpoints: readonly CheckpointRecord[] = [];
   readonly #events = new Map<string, readonly EventRecord[]>();
+  readonly #policies = new Map<string, SpritePolicies>();
+  readonly #egress = new Map<string, readonly EgressRecord[]>();
   readonly #lastSequences = new Map<string, number>();
 
   async insertOrg(org: OrgRecord): Promise<void> {
@@ -115,7 +119,28 @@ export class MemoryStore implements Store {
   async removeSprite(id: string): Promise<void> {
     this.#sprites.delete(id);
     this.#events.delete(id);
+    this.#policies.delete(id);
+    this.#egress.delete(id);
     this.#checkpoints = this.#checkpoints.filter((checkpoint) => checkpoint.spriteId !== id);
+  }
+
+  async findPolicies(spriteId: string): Promise<SpritePolicies> {
+    return this.#policies.get(spriteId) ?? {};
+  }
+
+  async updatePolicies(spriteId: string, patch: SpritePolicies): Promise<void> {
+    const members = Object.entries({ ...this.#policies.get(spriteId), ...patch });
+    const left = members.filter(([, policy]) => policy !== undefined);
+    if (left.length === 0) this.#policies.delete(spriteId);
+    else this.#policies.set(spriteId, Object.fromEntries(left));
+  }
+
+  async findEgress(spriteId: string): Promise<readonly EgressRecord[]> {
+    return this.#egress.get(spriteId) ?? [];
+  }
+
+  async putEgress(logs: ReadonlyMap<string, readonly EgressRecord[]>): Promise<void> {
+    for (const [spriteId, log] of logs) if (this.#sprites.has(spriteId)) this.#egress.set(spriteId, log);
   }
 
   async insertCheckpoint(checkpoint: Omit<CheckpointRecord, 'sequence'>): Promise<CheckpointRecord> {

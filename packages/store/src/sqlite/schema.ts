@@ -66,6 +66,8 @@ export type EventRow = {
   details: string;
 };
 
+export type PolicyRow = { sprite_id: string; kind: string; body: string };
+
 export type Tables = {
   orgs: OrgRow;
   tokens: TokenRow;
@@ -73,4 +75,5 @@ export type Tables = {
   checkpoints: CheckpointRow;
   events: EventRow;
   pooled: PooledRow;
+  policies: PolicyRow;
 };

@@ -1,12 +1,14 @@
 import type {
   CheckpointPatch,
   CheckpointRecord,
+  EgressRecord,
   EventQuery,
   EventRecord,
   OrgRecord,
   PooledRecord,
   SpriteListQuery,
   SpritePatch,
+  SpritePolicies,
   SpriteRecord,
   SpriteStatus,
   Store,
@@ -17,6 +19,7 @@ import { Migrator } from 'kysely/migration';
 import { appendEvents, listEvents } from './event-table.ts';
 import { migrations } from './migrations/index.ts';
 import { openDatabase } from './node-sqlite.ts';
+import { findEgress, findPolicies, putEgress, sweepPolicies, updatePolicies } from './policy-table.ts';
 import {
   fromCheckpoint,
   fromCheckpointPatch,
@@ -39,6 +42,7 @@ export async function openSqliteStore(file: string): Promise<Store> {
     await db.destroy();
     throw new Error(`the database could not be brought to this version: ${String(error)}`, { cause: error });
   }
+  await sweepPolicies(db);
   return new SqliteStore(db);
 }
 
@@ -171,8 +175,25 @@ class SqliteStore implements Store {
     await this.#db.transaction().execute(async (transaction) => {
       await transaction.deleteFrom('checkpoints').where('sprite_id', '=', id).execute();
       await transaction.deleteFrom('events').where('sprite_id', '=', id).execute();
+      await transaction.deleteFrom('policies').where('sprite_id', '=', id).execute();
       await transaction.deleteFrom('sprites').where('id', '=', id).execute();
     });
+  }
+
+  findPolicies(spriteId: string): Promise<SpritePolicies> {
+    return findPolicies(this.#db, spriteId);
+  }
+
+  updatePolicies(spriteId: string, patch: SpritePolicies): Promise<void> {
+    return updatePolicies(this.#db, spriteId, patch);
+  }
+
+  findEgress(spriteId: string): Promise<readonly EgressRecord[]> {
+    return findEgress(this.#db, spriteId);
+  }
+
+  putEgress(logs: ReadonlyMap<string, readonly EgressRecord[]>): Promise<void> {
+    return putEgress(this.#db, logs);
   }
 
   insertCheckpoint(checkpoint: Omit<CheckpointRecord, 'sequence'>): Promise<CheckpointRecord> {

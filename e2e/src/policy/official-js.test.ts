@@ -1,0 +1,60 @@
+import { type Sprite, SpritesClient } from '@fly/sprites';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { addresses, openPolicyLab, type PolicyLab } from './lab.ts';
+
+const connectScript = `
+import socket, sys
+try:
+    s = socket.create_connection((sys.argv[1], 80), timeout=2); s.sendall(b'hello'); print(s.recv(10).decode())
+except socket.gaierror as error: print('no name')
+except OSError as error: print(error.strerror)
+`;
+
+describe('policies through the official JS SDK', () => {
+  let lab: PolicyLab;
+  let sprite: Sprite;
+
+  beforeAll(async () => {
+    lab = await openPolicyLab();
+    const client = new SpritesClient(lab.server.token, { baseURL: lab.server.baseUrl });
+    sprite = await client.createSprite('policy-js');
+  });
+  afterAll(async () => {
+    await lab?.[Symbol.asyncDispose]();
+  });
+
+  async function connect(target: string): Promise<string> {
+    return (await sprite.execFile('python3', ['-c', connectScript, target])).stdout.toString().trim();
+  }
+
+  it('let a sprite reach what its rules name, from the moment they are set', async () => {
+    expect(await sprite.getNetworkPolicy()).toEqual({ rules: [] });
+    expect(await connect('evil.test')).toBe('hello');
+    const policy = {
+      rules: [
+        { domain: '*.Good.test', action: 'allow' as const },
+        { include: 'defaults' },
+        { domain: 'good.test', action: 'allow' as const },
+        { domain: '*', action: 'deny' as const },
+      ],
+    };
+    await sprite.updateNetworkPolicy(policy);
+    expect(await sprite.getNetworkPolicy()).toEqual(policy);
+    expect(await connect('good.test')).toBe('hello');
+    expect(await connect('api.good.test')).toBe('hello');
+    expect(await connect('evil.test')).toBe('no name');
+    expect(await connect(addresses.evil)).toBe('No route to host');
+    expect(await connect('rebind.test')).toBe('no name');
+    const inside = await sprite.execFile('cat', ['/.sprite/policy/network.json']);
+    expect(JSON.parse(inside.stdout.toString())).toEqual(policy);
+    await sprite.updateNetworkPolicy({ rules: [] });
+    expect(await connect('evil.test')).toBe('hello');
+  });
+
+  it('are refused when they make no sense', async () => {
+    await expect(
+      sprite.updateNetworkPolicy({ rules: [{ domain: 'bad..name', action: 'allow' }] }),
+    ).rejects.toThrow(/Invalid policy: .*invalid_policy.*rules\.0/);
+    expect(await sprite.getNetworkPolicy()).toEqual({ rules: [] });
+  });
+});
