@@ -8,6 +8,7 @@ import { serveFiles } from './files/thread/serve.ts';
 import { createActivityResource } from './http/activity.ts';
 import { createControlResource, createExecResource } from './http/exec.ts';
 import { createHealthResource } from './http/health.ts';
+import { createIngressResource } from './http/ingress.ts';
 import type { Resource } from './http/resource.ts';
 import { createAgentServer } from './http/server.ts';
 import { createServicesResource } from './http/services.ts';
@@ -67,6 +68,7 @@ function start(config: AgentConfig): void {
     health: createHealthResource(sessions, machine),
     services: createServicesResource(services),
     tasks: createTasksResource(tasks),
+    ingress: createIngressResource(services),
     link: link.resource,
     activity: createActivityResource(activity),
     checkpoint: createRelayResource('checkpoint', link),

@@ -1,5 +1,6 @@
 import { mkdir, realpath } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo, Server } from 'node:net';
 import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
 import { SpriteError } from '@sprites/contract';
@@ -22,11 +23,11 @@ import { type Core, createCore } from './compose-core.ts';
 
 import { openPoolGuard } from './compose-guard.ts';
 import { type Host, openHost } from './compose-host.ts';
+import { createDoor, type Ingress, openIngress } from './compose-ingress.ts';
 import { createLinks, type ListenerSlot } from './compose-links.ts';
 import type { Config } from './config/config.ts';
 import { createApp } from './http/app.ts';
-import { createListener } from './http/listener.ts';
-import { parseTarget } from './http/path.ts';
+import { routeSignIn } from './ingress/sign-in.ts';
 import type { Links } from './link/links.ts';
 import { createLog } from './log.ts';
 import { Metrics } from './metrics.ts';
@@ -38,11 +39,8 @@ import { routePolicy } from './routes/policy.ts';
 import { routeServer } from './routes/server.ts';
 import type { WireDeps } from './routes/sprite-json.ts';
 import { routeSprites } from './routes/sprites.ts';
-import { findAgentRoute } from './sockets/agent-routes.ts';
 import { Connections } from './sockets/connections.ts';
-import { forward } from './sockets/forward.ts';
 import type { GateDeps } from './sockets/gate.ts';
-import { upgrade } from './sockets/upgrade.ts';
 import { systemClock } from './system-clock.ts';
 import { version } from './version.ts';
 
@@ -82,7 +80,8 @@ export async function startServer(config: Config): Promise<RunningServer> {
   const connections = new Connections();
   const listener: ListenerSlot = {};
   const links = stack.use(createLinks({ host, store, log, listener, lifecycle }));
-  lifecycle.observe(createObservers({ metrics, links, connections }));
+  const ingress = await openIngress({ config, dataDir, host, store, changes: deps.changes });
+  lifecycle.observe(createObservers({ metrics, links, connections, ingress }));
   const guard = openPoolGuard(host, store, log);
   stack.defer(() => guard.close());
   const repairs = await reconcile(deps, lifecycle);
@@ -92,20 +91,12 @@ export async function startServer(config: Config): Promise<RunningServer> {
   );
   const gate: GateDeps = { store, driver: host.driver, lifecycle, connections, metrics, version };
   const url = { current: '' };
-  const app = createRoutes({ config, host, deps: { ...care.deps, pool, views: host.views }, metrics, url });
-  const server = createListener({
-    clock: systemClock,
-    log,
-    metrics,
-    answer: async (request, response) => {
-      const route = findAgentRoute(request.method ?? 'GET', parseTarget(request.url ?? '/'));
-      await (route === undefined ? app(request, response) : forward(gate, request, response, route));
-    },
-    upgrade: (request, socket, first) => upgrade(gate, request, socket, first),
-  });
-  listener.server = server;
-  await listen(server, config.listen);
-  url.current = urlOf(config, server.address());
+  const routeDeps = { ...care.deps, pool, views: host.views };
+  const app = createRoutes({ config, host, deps: routeDeps, metrics, url, ingress });
+  const { front, api } = createDoor(ingress, { gate, log, app });
+  listener.server = api;
+  await listen(front.server, config.listen);
+  url.current = config.publicUrl ?? urlOf(config, front.server.address());
   const resources = stack.move();
   log.info({ url: url.current, version, ...repairs }, 'the server is ready');
   return {
@@ -114,9 +105,10 @@ export async function startServer(config: Config): Promise<RunningServer> {
     repairs,
     countRunning: async () => (await countAll(store)).running ?? 0,
     close: async () => {
-      server.close();
+      front.close();
       await connections.closeAll(1001, 'the server is shutting down');
-      server.closeAllConnections();
+      api.closeAllConnections();
+      front.closeAll();
       await resources.disposeAsync();
       log.info({}, 'the server is closed');
     },
@@ -131,7 +123,7 @@ function beginBackgroundWork({ deps, lifecycle, pool, memory }: Core): void {
   );
 }
 
-function createObservers({ metrics, links, connections }: ObserverInput): LifecycleObservers {
+function createObservers({ metrics, links, connections, ingress }: ObserverInput): LifecycleObservers {
   return {
     onWake: ({ kind, tookMs }) => {
       metrics.wakes.inc({ kind, result: 'ok' });
@@ -144,6 +136,8 @@ function createObservers({ metrics, links, connections }: ObserverInput): Lifecy
     onStop: (spriteId) => {
       links.close(spriteId);
       connections.close(spriteId, 1001, 'the sprite was stopped');
+      ingress.ports.forget(spriteId);
+      ingress.upstreams.close(spriteId);
     },
   };
 }
@@ -152,6 +146,7 @@ type ObserverInput = {
   readonly metrics: Metrics;
   readonly links: Links;
   readonly connections: Connections;
+  readonly ingress: Ingress;
 };
 
 /** The org that every server has, and the token the operator may have chosen for it. */
@@ -167,11 +162,12 @@ type RoutesInput = {
   readonly host: Host;
   readonly deps: CreateDeps & ViewDeps;
   readonly metrics: Metrics;
+  readonly ingress: Ingress;
   /** base URL of the API, known once the server listens */
   readonly url: { readonly current: string };
 };
 
-function createRoutes({ config, host, deps, metrics, url }: RoutesInput): Listener {
+function createRoutes({ config, host, deps, metrics, url, ingress }: RoutesInput): Listener {
   const app = createApp();
   const wire: WireDeps = {
     store: deps.store,
@@ -186,6 +182,7 @@ function createRoutes({ config, host, deps, metrics, url }: RoutesInput): Listen
   routePolicy(app, deps);
   routeEvents(app, deps);
   routeOrganization(app, { ...wire, clock: deps.clock, exchangeCredential: config.exchangeCredential });
+  routeSignIn(app, { store: deps.store, ...ingress });
   routeServer(app, {
     store: deps.store,
     metrics,
@@ -203,7 +200,7 @@ function createRoutes({ config, host, deps, metrics, url }: RoutesInput): Listen
   };
 }
 
-type Listener = Parameters<typeof createListener>[0]['answer'];
+type Listener = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
 /** URL of a sprite: its own host name on the port of the API, unless the domain names a port itself. */
 function spriteUrl(domain: string, apiUrl: string, label: string): string {
@@ -216,13 +213,11 @@ function spriteUrl(domain: string, apiUrl: string, label: string): string {
 function urlOf(config: Config, address: AddressInfo | string | null): string {
   if (address === null || typeof address === 'string') throw new Error('the server has no port');
   const host = config.listen.host.includes(':') ? `[${config.listen.host}]` : config.listen.host;
-  return `http://${host}:${address.port}`;
+  const scheme = config.tlsCert === undefined ? 'http' : 'https';
+  return `${scheme}://${host}:${address.port}`;
 }
 
-async function listen(
-  server: ReturnType<typeof createListener>,
-  { host, port }: Config['listen'],
-): Promise<void> {
+async function listen(server: Server, { host, port }: Config['listen']): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once('error', (cause: NodeJS.ErrnoException) => {
     const taken = cause.code === 'EADDRINUSE';

@@ -7,6 +7,7 @@ export class Metrics {
   readonly registry = new Registry();
   readonly requests: Counter<'method' | 'route' | 'status'>;
   readonly requestSeconds: Histogram<'method' | 'route'>;
+  readonly urlRequests: Counter<'status'>;
   readonly execs: Counter<'transport'>;
   readonly wakes: Counter<'kind' | 'result'>;
   readonly wakeSeconds: Histogram<'kind'>;
@@ -29,6 +30,12 @@ export class Metrics {
       help: 'Time from a request’s headers to the end of its answer',
       labelNames: ['method', 'route'],
       buckets: seconds,
+      registers,
+    });
+    this.urlRequests = new Counter({
+      name: 'sprites_url_requests_total',
+      help: 'Requests to the URLs of sprites that were answered',
+      labelNames: ['status'],
       registers,
     });
     this.execs = new Counter({

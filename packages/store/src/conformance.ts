@@ -189,6 +189,8 @@ function describeReading(name: string, open: () => Promise<Store>): void {
       expect(await store.findToken('tok_1')).toEqual({ ...token, secretHash: 'ee' });
       expect(await store.findToken('tok_2')).toBeUndefined();
       expect(await store.findOrgBySlug('personal')).toEqual(org);
+      expect(await store.findOrgByUrlId(org.urlId)).toEqual(org);
+      expect(await store.findOrgByUrlId('nobody')).toBeUndefined();
       expect(await store.findOrg(org.id)).toEqual(org);
     });
   });

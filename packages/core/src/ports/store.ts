@@ -180,6 +180,7 @@ export interface Store {
   insertOrg(org: OrgRecord): Promise<void>;
   findOrgBySlug(slug: string): Promise<OrgRecord | undefined>;
   findOrg(id: string): Promise<OrgRecord | undefined>;
+  findOrgByUrlId(urlId: string): Promise<OrgRecord | undefined>;
   insertToken(token: TokenRecord): Promise<void>;
   /** Inserts the token, or replaces the one with the same id. */
   putToken(token: TokenRecord): Promise<void>;

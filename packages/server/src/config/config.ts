@@ -1,6 +1,7 @@
 import { SpriteError } from '@sprites/contract';
 import type { z } from 'zod';
-import { type Setting, settings } from './settings.ts';
+import type { Setting } from './setting.ts';
+import { settings } from './settings.ts';
 
 type Values = {
   readonly [K in keyof typeof settings]:

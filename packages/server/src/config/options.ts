@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
-import { type Setting, settings } from './settings.ts';
+import type { Setting } from './setting.ts';
+import { settings } from './settings.ts';
 
 /** Gives a command one flag per setting; the values are for `readConfig`. */
 export function addSettings(command: Command): Command {

@@ -2,36 +2,10 @@ import { availableParallelism, totalmem } from 'node:os';
 import { parseDurationMs } from '@sprites/contract';
 import type { VerifyPlan } from '@sprites/core';
 import { z } from 'zod';
-
-/** One setting of the server: its variable, its flag, what it may be, and what `--help` says of it. */
-export type Setting<S extends z.ZodType = z.ZodType> = {
-  readonly env: string;
-  readonly flag: string;
-  readonly placeholder: string;
-  readonly help: string;
-  /** what is allowed, in words, for errors and help */
-  readonly range: string;
-  readonly schema: S;
-  /** text used when neither flag nor variable is given; undefined leaves the setting out */
-  readonly fallback?: string;
-  /** true when the value must never be printed */
-  readonly secret?: boolean;
-};
-
-function defineSetting<const S extends Setting>(setting: S): S {
-  return setting;
-}
-
-const wholeNumber = (min: number, max: number): z.ZodType<number, string> =>
-  z.string().regex(/^\d+$/).transform(Number).pipe(z.int().min(min).max(max)) as unknown as z.ZodType<
-    number,
-    string
-  >;
+import { ingressSettings } from './ingress-settings.ts';
+import { absolutePath, defineSetting, onOff, type Setting, text, wholeNumber } from './setting.ts';
 
 const idleWindow = z.union([z.literal('never'), wholeNumber(1, 31_536_000)]);
-const text = z.string().min(1);
-const absolutePath = z.string().regex(/^\/[^\0]*$/);
-const onOff = z.enum(['on', 'off']).transform((value) => value === 'on');
 
 const verifyPlan = z.string().transform((value, context): VerifyPlan => {
   if (value === 'off') return { type: 'off' };
@@ -342,6 +316,7 @@ export const settings = {
     schema: onOff,
     fallback: 'off',
   }),
+  ...ingressSettings,
   logLevel: defineSetting({
     env: 'SPRITES_LOG_LEVEL',
     flag: 'log-level',

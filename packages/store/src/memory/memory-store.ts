@@ -40,6 +40,10 @@ export class MemoryStore implements Store {
     return this.#orgs.get(id);
   }
 
+  async findOrgByUrlId(urlId: string): Promise<OrgRecord | undefined> {
+    return this.#orgs.values().find((org) => org.urlId === urlId);
+  }
+
   async insertToken(token: TokenRecord): Promise<void> {
     this.#tokens.set(token.id, token);
   }

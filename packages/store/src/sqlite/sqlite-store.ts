@@ -68,6 +68,11 @@ class SqliteStore implements Store {
     return row === undefined ? undefined : toOrg(row);
   }
 
+  async findOrgByUrlId(urlId: string): Promise<OrgRecord | undefined> {
+    const row = await this.#db.selectFrom('orgs').selectAll().where('url_id', '=', urlId).executeTakeFirst();
+    return row === undefined ? undefined : toOrg(row);
+  }
+
   async insertToken(token: TokenRecord): Promise<void> {
     await this.#db.insertInto('tokens').values(fromToken(token)).execute();
   }

@@ -1,0 +1,306 @@
+import type { Duplex } from 'node:stream';
+import { errorTable, SpriteError } from '@sprites/contract';
+import type { Clock, Lifecycle } from '@sprites/core';
+import type { Logger } from '../log.ts';
+import type { Connections } from '../sockets/connections.ts';
+import { type AccessControl, cookieNames, ourCookies } from './access.ts';
+import { Exchange, type ExchangeEnd } from './exchange.ts';
+import type { Framing, RequestHead } from './http1/head.ts';
+import { prefersHtml, type Refusal, writeRefusal } from './pages.ts';
+import type { Ports, Reached } from './ports.ts';
+import { type ClientFacts, writeRequestHead } from './rewrite.ts';
+import type { Site, Sites } from './sites.ts';
+import type { Upstreams } from './upstreams.ts';
+import { sessionMs, type UrlSessions } from './url-sessions.ts';
+
+/** Path on a sprite's host by which a browser that signed in gets its session. */
+const sessionPath = '/.sprites/session?';
+/** How long a program may think before its answer begins, in `ms`. */
+const answerMs = 300_000;
+
+export type VisitDeps = {
+  readonly sites: Sites;
+  readonly access: AccessControl;
+  readonly sessions: UrlSessions;
+  readonly lifecycle: Lifecycle;
+  readonly connections: Connections;
+  readonly ports: Ports;
+  readonly upstreams: Upstreams;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** where a browser signs in to a sprite and then comes back to a path on it */
+  readonly signInUrl: (client: ClientFacts, host: string, label: string, path: string) => string;
+  /** notes the status of an answer */
+  readonly onAnswer: (status: number) => void;
+};
+
+export type VisitRequest = {
+  readonly socket: Duplex;
+  readonly head: RequestHead;
+  readonly label: string;
+  readonly framing: Framing;
+  readonly client: ClientFacts;
+  readonly isLast: boolean;
+  readonly isWebSocket: boolean;
+  readonly onEnd: (end: VisitEnd) => void;
+};
+
+/** What is to become of the client's connection. */
+export type VisitEnd = 'keep' | 'last' | 'cut' | 'tunnel';
+
+/** One request to a sprite, from its head to the end of the answer. */
+export class Visit {
+  readonly #request: VisitRequest;
+  readonly #deps: VisitDeps;
+  readonly #left = new AbortController();
+  readonly #done = Promise.withResolvers<void>();
+  readonly #early: Buffer[] = [];
+  #exchange: Exchange | undefined;
+  #reached: Reached | undefined;
+  #usedToken = false;
+  #answerBy: number;
+  #isSent = false;
+  #hasRetried = false;
+  #isLast: boolean;
+  #ended = false;
+
+  constructor(request: VisitRequest, deps: VisitDeps) {
+    this.#request = request;
+    this.#deps = deps;
+    this.#isLast = request.isLast;
+    this.#answerBy = deps.clock.now() + answerMs;
+  }
+
+  get isAnswering(): boolean {
+    return this.#exchange?.isAnswering === true;
+  }
+
+  /** True while more of the request is to come and the program takes it. */
+  get isReceiving(): boolean {
+    return !this.#isSent && this.#exchange !== undefined && !this.#request.socket.isPaused();
+  }
+
+  start(): void {
+    this.#run().catch((error: unknown) => this.#fail(error));
+  }
+
+  /** Lets no request follow this one on its connection. */
+  makeLast(): void {
+    this.#isLast = true;
+  }
+
+  /** Passes on a part of the request's body. */
+  send(bytes: Buffer): void {
+    const stream = this.#reached?.upstream.stream;
+    if (stream === undefined) this.#early.push(bytes);
+    else if (stream.write(bytes)) return;
+    this.#request.socket.pause();
+  }
+
+  /** The request's body is whole. */
+  endBody(): void {
+    this.#isSent = true;
+    this.#answerBy = this.#deps.clock.now() + answerMs;
+  }
+
+  /** The client takes more of the answer. */
+  resume(): void {
+    this.#exchange?.resume();
+  }
+
+  /** The client sends no more. */
+  inputEnded(isWhole: boolean): void {
+    if (!isWhole) this.leave();
+  }
+
+  /** Gives up: the client is gone. */
+  leave(): void {
+    const exchange = this.#exchange;
+    this.#finish('cut');
+    exchange?.abort('the client is gone');
+  }
+
+  sweep(nowMs: number): void {
+    if (this.isAnswering || !this.#isSent || this.#exchange === undefined || nowMs < this.#answerBy) return;
+    const seconds = answerMs / 1000;
+    const message = `the program in the sprite did not answer within ${seconds} s`;
+    this.#refuse({ status: 504, code: 'no_answer', message });
+  }
+
+  async #run(): Promise<void> {
+    const { sites, access } = this.#deps;
+    const { head, label } = this.#request;
+    if (head.target.startsWith(sessionPath)) {
+      this.#openSession(new URLSearchParams(head.target.slice(sessionPath.length)));
+      return;
+    }
+    const site = await sites.find(label);
+    const allowed = await access.check(head, label, site);
+    if (allowed.type === 'unknown') this.#askToSignIn();
+    else if (allowed.type === 'foreign' || site === undefined)
+      this.#refuse({ status: 404, code: 'sprite_not_found', message: 'there is no sprite here' });
+    else {
+      this.#usedToken = allowed.usedToken;
+      await this.#visit(site);
+    }
+  }
+
+  /** Counts as activity of the sprite until it has ended. */
+  async #visit({ sprite }: Site): Promise<void> {
+    if (this.#ended) return;
+    const { lifecycle, connections, ports } = this.#deps;
+    connections.add(sprite.id, { done: this.#done.promise, close: () => this.#spriteStops() });
+    const { signal } = this.#left;
+    const wake = await lifecycle.wake(sprite, signal);
+    const how = { isFresh: this.#hasRetried, hasJustWoken: wake.kind === 'cold' };
+    const reached = await ports.reach(sprite.id, how, signal);
+    if (this.#ended) {
+      reached.upstream.stream.destroy();
+      return;
+    }
+    this.#answer(sprite.id, reached);
+  }
+
+  #answer(spriteId: string, reached: Reached): void {
+    const { socket, head, framing, client, isWebSocket } = this.#request;
+    this.#reached = reached;
+    this.#exchange = new Exchange(reached.upstream, {
+      client: socket,
+      request: head,
+      isWebSocket,
+      isLast: this.#isLast,
+      ourCookies,
+      onEnd: (end) => this.#answered(spriteId, end),
+    });
+    const { stream } = reached.upstream;
+    const text = writeRequestHead(head, {
+      framing,
+      client,
+      dropAuthorization: this.#usedToken,
+      ourCookies,
+      isWebSocket,
+    });
+    let flows = stream.write(text, 'latin1');
+    for (const bytes of this.#early.splice(0)) flows = stream.write(bytes);
+    if (flows && !this.#isSent) socket.resume();
+  }
+
+  #answered(spriteId: string, end: ExchangeEnd): void {
+    const { upstreams, connections, clock } = this.#deps;
+    const reached = this.#reached;
+    this.#exchange = undefined;
+    this.#reached = undefined;
+    if (this.#ended || reached === undefined) return;
+    switch (end.type) {
+      case 'answered':
+        if (end.upstreamReusable && this.#isSent)
+          upstreams.keep(spriteId, reached.port, reached.upstream, clock.now());
+        else reached.upstream.stream.destroy();
+        this.#deps.onAnswer(end.status);
+        this.#finish(end.clientReusable && !this.#isLast ? 'keep' : 'last');
+        return;
+      case 'tunnel':
+        connections.add(spriteId, end.tunnel);
+        this.#deps.onAnswer(101);
+        this.#finish('tunnel');
+        return;
+      case 'cut':
+        this.#finish('cut');
+        return;
+      case 'failed':
+        if (this.#mayRetry(end.isSilent, reached)) this.#retry();
+        else this.#refuse({ status: 502, code: 'bad_answer', message: end.reason });
+        return;
+      default:
+        end satisfies never;
+    }
+  }
+
+  /** A kept connection may have ended just as it was used again; then nothing of the request was looked at. */
+  #mayRetry(isSilent: boolean, { upstream }: Reached): boolean {
+    const { head, framing } = this.#request;
+    const isSafe = ['GET', 'HEAD', 'OPTIONS'].includes(head.method) && framing.type === 'none';
+    return isSilent && upstream.isReused && isSafe && !this.#hasRetried;
+  }
+
+  #retry(): void {
+    this.#hasRetried = true;
+    this.start();
+  }
+
+  #spriteStops(): void {
+    if (this.#exchange?.isAnswering === true) this.#exchange.abort('the sprite was stopped');
+    else this.#refuse({ status: 503, code: 'unavailable', message: 'the sprite was stopped; try again' });
+  }
+
+  #openSession(query: URLSearchParams): void {
+    const { label, client } = this.#request;
+    const session = this.#deps.sessions.redeem(query.get('code') ?? '', label);
+    const to = query.get('to') ?? '/';
+    const path = /^\/(?![/\\])[\x21-\x7e]*$/.test(to) ? to : '/';
+    const cookie = `${cookieNames[client.proto]}=${session}; Path=/; HttpOnly; SameSite=Lax; Max-Age=${sessionMs / 1000}${client.proto === 'https' ? '; Secure' : ''}`;
+    if (session === undefined)
+      this.#refuse({
+        status: 403,
+        code: 'forbidden',
+        message: 'this sign-in is over or was used already; open the page again',
+      });
+    else
+      this.#refuse({
+        status: 303,
+        code: 'signed_in',
+        message: 'you are signed in',
+        headers: { Location: path, 'Set-Cookie': cookie, 'Referrer-Policy': 'no-referrer' },
+      });
+  }
+
+  #askToSignIn(): void {
+    const { head, label, client } = this.#request;
+    const message =
+      'this sprite is private; send the header Authorization: Bearer <token>, or sign in with a browser';
+    if (head.method === 'GET' && prefersHtml(head) && !this.#request.isWebSocket)
+      this.#refuse({
+        status: 302,
+        code: 'unauthorized',
+        message,
+        headers: { Location: this.#deps.signInUrl(client, head.host, label, head.target) },
+      });
+    else
+      this.#refuse({
+        status: 401,
+        code: 'unauthorized',
+        message,
+        headers: { 'WWW-Authenticate': 'Bearer realm="sprites"' },
+      });
+  }
+
+  #fail(error: unknown): void {
+    if (this.#ended) return;
+    if (!(error instanceof SpriteError)) {
+      this.#deps.log.error({ err: error }, 'a request to a sprite failed unexpectedly');
+      this.#refuse({ status: 500, code: 'internal_error', message: 'internal error' });
+      return;
+    }
+    const { status } = errorTable[error.code];
+    this.#refuse({ status, code: error.code, message: error.message });
+  }
+
+  #refuse(refusal: Refusal): void {
+    if (this.#ended) return;
+    const { socket, head } = this.#request;
+    const keeps = !this.#isLast && this.#isSent;
+    socket.write(writeRefusal(refusal, head, !keeps));
+    this.#deps.onAnswer(refusal.status);
+    const exchange = this.#exchange;
+    this.#finish(keeps ? 'keep' : 'last');
+    exchange?.abort('the request was refused');
+  }
+
+  #finish(end: VisitEnd): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#left.abort(new Error('the request is over'));
+    this.#done.resolve();
+    this.#request.onEnd(end);
+  }
+}
