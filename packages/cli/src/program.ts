@@ -18,6 +18,8 @@ import { defineList } from './commands/list.ts';
 import { defineLogin } from './commands/login.ts';
 import { defineLogout } from './commands/logout.ts';
 import { defineOrg } from './commands/org.ts';
+import { definePorts } from './commands/ports.ts';
+import { defineProxy } from './commands/proxy.ts';
 import { defineRestart } from './commands/restart.ts';
 import { defineRestore } from './commands/restore.ts';
 import { defineSessions } from './commands/sessions.ts';
@@ -43,6 +45,8 @@ const definitions: readonly ((host: CommandHost) => void)[] = [
   defineConsole,
   defineAttach,
   defineSessions,
+  defineProxy,
+  definePorts,
   defineCheckpoint,
   defineRestore,
   defineFork,

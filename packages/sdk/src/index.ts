@@ -1,4 +1,5 @@
-export { ControlConnection, SpriteCommand } from '#transport';
+export type { PortEvent, PortList } from '@sprites/contract';
+export { ControlConnection, ProxySession, SocketStream, SpriteCommand } from '#transport';
 export { defaultBaseURL, SpritesClient } from './client.ts';
 export {
   APIError,

@@ -1,10 +1,19 @@
-import { endpoints } from '@sprites/contract';
-import { type ControlConnection, ControlPool, type SpriteCommand, spawn } from '#transport';
+import type { Duplex } from 'node:stream';
+import { endpoints, type PortEvent, type PortList, parsePortMessage } from '@sprites/contract';
+import {
+  type ControlConnection,
+  ControlPool,
+  connectPort,
+  ProxySession,
+  SocketStream,
+  type SpriteCommand,
+  spawn,
+} from '#transport';
 import type { SpritesClient } from './client.ts';
 import { collect } from './exec/exec-file.ts';
 import { execFileHTTP } from './exec/http-exec.ts';
 import { DiffStream, readPatch } from './http/diff-stream.ts';
-import { type RequestOptions, request, requestJson } from './http/request.ts';
+import { endpointURL, type RequestOptions, request, requestJson } from './http/request.ts';
 import {
   CheckpointStream,
   EventStream,
@@ -15,6 +24,7 @@ import {
 import type {
   CallOptions,
   Checkpoint,
+  ConnectPortOptions,
   DiffOptions,
   EventsOptions,
   ExecOptions,
@@ -24,6 +34,7 @@ import type {
   ListCheckpointsOptions,
   Output,
   OutputEncoding,
+  ProxyMapping,
   RestartSpriteResult,
   Session,
   SleepOptions,
@@ -329,6 +340,31 @@ export class Sprite {
 
   updateURLSettings(settings: URLSettings): Promise<void> {
     return this.client.updateURLSettings(this.name, settings);
+  }
+
+  /** Connects to a TCP port from inside the sprite, which it wakes; both directions end apart. */
+  connectPort(options: ConnectPortOptions): Promise<Duplex> {
+    return connectPort(this, options);
+  }
+
+  /** Makes a port in the sprite reachable at a port of this machine; 0 picks a free one. */
+  proxyPort(localPort: number, remotePort: number, remoteHost?: string): Promise<ProxySession> {
+    return ProxySession.listen(this, {
+      localPort,
+      remotePort,
+      ...(remoteHost === undefined ? {} : { remoteHost }),
+    });
+  }
+
+  /** Does the same for several ports; when one fails, none stays. */
+  proxyPorts(mappings: readonly ProxyMapping[]): Promise<ProxySession[]> {
+    return ProxySession.listenAll(this, mappings);
+  }
+
+  /** Follows which ports something listens on: first a list of those that are open, then what changes. */
+  watchPorts({ signal }: CallOptions = {}): Promise<SocketStream<PortEvent | PortList>> {
+    const url = endpointURL(this.client.baseURL, endpoints.watchPorts, { name: this.name });
+    return SocketStream.open({ url, token: this.client.token, signal }, parsePortMessage);
   }
 
   /** Whether commands use control connections unless told otherwise. */

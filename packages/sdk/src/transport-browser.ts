@@ -24,6 +24,37 @@ export class ControlConnection {
   }
 }
 
+/** Always throws. */
+export function connectPort(): never {
+  throw new TypeError(message);
+}
+
+/** Cannot be made in a browser. */
+export class ProxySession {
+  constructor() {
+    throw new TypeError(message);
+  }
+
+  static async listen(): Promise<never> {
+    throw new TypeError(message);
+  }
+
+  static async listenAll(): Promise<never> {
+    throw new TypeError(message);
+  }
+}
+
+/** Cannot be made in a browser. */
+export class SocketStream {
+  constructor() {
+    throw new TypeError(message);
+  }
+
+  static async open(): Promise<never> {
+    throw new TypeError(message);
+  }
+}
+
 /** Has no connections in a browser, and opens none. */
 export class ControlPool {
   readonly size = 0;

@@ -1,9 +1,10 @@
 import type { Sprite } from '@sprites/sdk';
-import type { Cli, GlobalOptions } from '../cli.ts';
+import { type Cli, type GlobalOptions, note } from '../cli.ts';
 import { UsageError } from '../cli-error.ts';
 import { runPiped } from '../exec/run-piped.ts';
 import { runTerminal, terminalSize } from '../exec/run-terminal.ts';
 import { parseUpload, type Upload, upload } from '../exec/upload.ts';
+import { describeForward, forwardPorts } from '../ports/forwarder.ts';
 import { openSprite } from '../target.ts';
 import { attachTo } from './attach.ts';
 import { allOptions, type CommandHost, collect, createServerCommand } from './command-host.ts';
@@ -14,6 +15,7 @@ type ExecOptions = GlobalOptions & {
   readonly env?: readonly string[];
   readonly file?: readonly string[];
   readonly httpPost?: boolean;
+  readonly portForward?: boolean;
   readonly id?: string;
   readonly detachable?: boolean;
 };
@@ -36,10 +38,7 @@ export function defineExec({ program, cli, exit }: CommandHost): void {
     .option('--env <K=v,K2=v2>', 'environment variables; may be repeated', collect)
     .option('--file <source:dest>', 'upload a file first; may be repeated', collect)
     .option('--http-post', 'use one HTTP request instead of a WebSocket; no terminal')
-    .option(
-      '--no-port-forward',
-      'leave ports the command opens in the sprite; they stay there in any case now',
-    )
+    .option('--no-port-forward', 'do not make ports that the command opens reachable at 127.0.0.1')
     .option('--id <session>', 'attach to a session instead of starting a command')
     .option('--detachable', 'let the command run on when this end goes away')
     .addHelpText(
@@ -65,11 +64,14 @@ async function exec(cli: Cli, options: ExecOptions, words: readonly string[]): P
   if (options.id !== undefined) return attachTo(cli, sprite, options.id);
   await uploadAll(cli, sprite, uploads, options.dir);
   const what = { file: file ?? '', args, env, dir: options.dir, detachable: options.detachable === true };
+  const forward = options.portForward === false ? undefined : sprite;
   if (options.httpPost === true) {
     const { runHttp } = await import('../exec/run-http.ts');
     return runHttp(cli, sprite, what);
   }
-  return options.tty === true ? execTerminal(cli, sprite, what) : execPiped(cli, sprite, what);
+  return options.tty === true
+    ? execTerminal(cli, sprite, what, forward)
+    : execPiped(cli, sprite, what, forward);
 }
 
 /** A command line as `exec` runs it. */
@@ -81,23 +83,39 @@ export type ExecCommand = {
   readonly detachable: boolean;
 };
 
-function execPiped(cli: Cli, sprite: Sprite, command: ExecCommand): Promise<number> {
+async function execPiped(
+  cli: Cli,
+  sprite: Sprite,
+  command: ExecCommand,
+  forward: Sprite | undefined,
+): Promise<number> {
   const abort = new AbortController();
   const running = sprite.spawn(command.file, command.args, {
     ...spawnOptions(command),
     signal: abort.signal,
   });
-  return runPiped(cli, running, { waiting: `waking ${sprite.name}`, abort, input: true });
+  const tell = (port: number, address: string): void => note(cli, describeForward(port, address));
+  const stop = forward === undefined ? () => undefined : forwardPorts(forward, running, tell);
+  try {
+    return await runPiped(cli, running, { waiting: `waking ${sprite.name}`, abort, input: true });
+  } finally {
+    stop();
+  }
 }
 
-function execTerminal(cli: Cli, sprite: Sprite, command: ExecCommand): Promise<number> {
+function execTerminal(
+  cli: Cli,
+  sprite: Sprite,
+  command: ExecCommand,
+  forward: Sprite | undefined,
+): Promise<number> {
   const running = sprite.spawn(command.file, command.args, {
     ...spawnOptions(command),
     env: { ...cli.environment.terminal, ...command.env },
     tty: true,
     ...terminalSize(cli),
   });
-  return runTerminal(cli, running, { spriteName: sprite.name, waiting: `waking ${sprite.name}` });
+  return runTerminal(cli, running, { spriteName: sprite.name, waiting: `waking ${sprite.name}`, forward });
 }
 
 function spawnOptions(command: ExecCommand): {

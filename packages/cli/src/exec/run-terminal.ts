@@ -1,5 +1,6 @@
-import type { SpriteCommand } from '@sprites/sdk';
+import type { Sprite, SpriteCommand } from '@sprites/sdk';
 import { type Cli, note } from '../cli.ts';
+import { describeForward, forwardPorts } from '../ports/forwarder.ts';
 import { beforeDetachKey } from '../terminal/detach-key.ts';
 import { startProgress } from '../terminal/progress.ts';
 import { enterRawMode } from '../terminal/raw-mode.ts';
@@ -13,6 +14,8 @@ export type TerminalOptions = {
   readonly spriteName: string;
   /** what the wait for the first sign of life is called */
   readonly waiting: string;
+  /** the sprite whose ports are to be forwarded to this machine */
+  readonly forward?: Sprite | undefined;
 };
 
 /** The size of our terminal, when there is one. */
@@ -38,6 +41,7 @@ export async function runTerminal(
     restoreMode,
     connectKeys(cli, command, leave),
     connectSize(cli, command),
+    connectPorts(cli, command, modes, options),
     onSignals((signal) => (signal === 'SIGINT' ? command.kill(signal) : leave.now(signalExitCode(signal)))),
   ];
   try {
@@ -57,6 +61,19 @@ export async function runTerminal(
     if (cli.stdout.isTTY) cli.stdout.write(modes.reset());
     if (leave.detached) noteDetached(cli, command, options);
   }
+}
+
+function connectPorts(
+  cli: Cli,
+  command: SpriteCommand,
+  modes: ScreenModes,
+  { forward }: TerminalOptions,
+): () => void {
+  if (forward === undefined) return () => undefined;
+  return forwardPorts(forward, command, (port, address) => {
+    // A program that has the whole screen would have a hole in it.
+    if (!modes.isFullScreen) cli.stderr.write(`\r\n${describeForward(port, address)}\r\n`);
+  });
 }
 
 function noteDetached(cli: Cli, command: SpriteCommand, { spriteName }: TerminalOptions): void {

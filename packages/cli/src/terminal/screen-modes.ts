@@ -44,6 +44,11 @@ export class ScreenModes {
     this.#tail = start >= seen && text.length - start <= maxTail ? text.slice(start) : '';
   }
 
+  /** Whether a program has taken the whole screen. */
+  get isFullScreen(): boolean {
+    return ['47', '1047', '1049'].some((mode) => this.#on.has(mode));
+  }
+
   reset(): string {
     const parts = [...this.#on].map((mode) => resets[mode] ?? '');
     if (this.#keyboardLevels > 0) parts.push(`\x1b[<${this.#keyboardLevels}u`);
