@@ -11,8 +11,10 @@ import { defineCreate } from './commands/create.ts';
 import { defineDestroy } from './commands/destroy.ts';
 import { defineEvents } from './commands/events.ts';
 import { defineExec } from './commands/exec.ts';
+import { defineExport } from './commands/export.ts';
 import { defineFork } from './commands/fork.ts';
 import { defineIdle } from './commands/idle.ts';
+import { defineImport } from './commands/import.ts';
 import { defineInfo } from './commands/info.ts';
 import { defineList } from './commands/list.ts';
 import { defineLogin } from './commands/login.ts';
@@ -50,6 +52,8 @@ const definitions: readonly ((host: CommandHost) => void)[] = [
   defineCheckpoint,
   defineRestore,
   defineFork,
+  defineExport,
+  defineImport,
   defineApi,
   defineLogin,
   defineLogout,

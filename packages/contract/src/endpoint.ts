@@ -24,6 +24,8 @@ export type Endpoint = {
   readonly body?: z.ZodType;
   /** how a body that does not fit its schema is refused; `invalid_request` unless given */
   readonly bodyError?: ErrorCode;
+  /** content type of a body that is read as it comes; then there is no `body` */
+  readonly upload?: string;
   /** first the usual answer, then those chosen by request headers */
   readonly answers: readonly [Answer, ...Answer[]];
   readonly errors: readonly ErrorCode[];

@@ -6,6 +6,8 @@ import { ErrorAnswer } from './sprite.ts';
 
 type Json = { readonly [key: string]: unknown };
 
+const binary: Json = { type: 'string', format: 'binary' };
+
 /** The OpenAPI 3.1 description of every endpoint, derived from the endpoint values. */
 export function createOpenApi(version: string): Json {
   const paths: Record<string, Record<string, Json>> = {};
@@ -39,11 +41,17 @@ function operation(endpoint: Endpoint): Json {
     ...(endpoint.description === undefined ? {} : { description: endpoint.description }),
     ...(endpoint.authenticated ? { security: [{ token: [] }] } : { security: [] }),
     parameters: [...pathParameters(endpoint.path), ...queryParameters(endpoint.query)],
-    ...(endpoint.body === undefined
-      ? {}
-      : { requestBody: { content: { 'application/json': { schema: toSchema(endpoint.body, 'input') } } } }),
+    ...requestBody(endpoint),
     responses,
   };
+}
+
+function requestBody({ body, upload }: Endpoint): Json {
+  if (upload !== undefined) {
+    return { requestBody: { required: true, content: { [upload]: { schema: binary } } } };
+  }
+  if (body === undefined) return {};
+  return { requestBody: { content: { 'application/json': { schema: toSchema(body, 'input') } } } };
 }
 
 function addAnswer(responses: Record<string, Json>, answer: Answer): void {
@@ -55,7 +63,7 @@ function addAnswer(responses: Record<string, Json>, answer: Answer): void {
       addContent(responses, answer.status, 'application/x-ndjson', toSchema(answer.line, 'output'));
       return;
     case 'bytes':
-      addContent(responses, answer.status, answer.contentType, { type: 'string', format: 'binary' });
+      addContent(responses, answer.status, answer.contentType, binary);
       return;
     case 'empty':
       responses[String(answer.status)] = { description: 'Done' };

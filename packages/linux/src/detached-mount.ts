@@ -15,8 +15,9 @@ const closeOnExec = 1;
 const setFlag = 0;
 const setString = 1;
 const create = 6;
-/** MOUNT_ATTR_RDONLY, _NOSUID, _NODEV, _NOEXEC, _NOATIME and _NOSYMFOLLOW */
-const powerless = 0x1 | 0x2 | 0x4 | 0x8 | 0x10 | 0x20_0000;
+const attributeReadOnly = 0x1;
+/** MOUNT_ATTR_NOSUID, _NODEV, _NOEXEC, _NOATIME and _NOSYMFOLLOW */
+const powerless = 0x2 | 0x4 | 0x8 | 0x10 | 0x20_0000;
 
 /** A mounted file system that no path leads to. */
 export interface DetachedMount extends AsyncDisposable {
@@ -31,26 +32,31 @@ export type DetachedMountOptions = {
   readonly source: string;
   /** options of the file system; those that take no value are true */
   readonly options?: Readonly<Record<string, string | true>>;
+  /** false mounts it for writing; true by default */
+  readonly readOnly?: boolean;
 };
 
 /**
- * Mounts a file system read-only, with programs, devices and symbolic links on it made powerless, and nowhere in the tree:
+ * Mounts a file system, read-only unless told otherwise, with programs, devices and symbolic links on it made powerless, and nowhere in the tree:
  * only this process reaches it. It ends when it is closed or the process ends, however that happens.
  */
 export async function mountDetached({
   type,
   source,
   options = {},
+  readOnly = true,
 }: DetachedMountOptions): Promise<DetachedMount> {
   const context = await fsopen(nrFsopen, type, closeOnExec);
   try {
     await fsconfig(nrFsconfig, context, setString, 'source', source, 0);
-    for (const [name, value] of Object.entries({ ro: true as const, ...options })) {
+    for (const [name, value] of Object.entries({ ...(readOnly ? { ro: true as const } : {}), ...options })) {
       if (value === true) await fsconfig(nrFsconfig, context, setFlag, name, null, 0);
       else await fsconfig(nrFsconfig, context, setString, name, value, 0);
     }
     await fsconfig(nrFsconfig, context, create, null, null, 0);
-    return new OpenMount(await fsmount(nrFsmount, context, closeOnExec, powerless));
+    return new OpenMount(
+      await fsmount(nrFsmount, context, closeOnExec, powerless | (readOnly ? attributeReadOnly : 0)),
+    );
   } finally {
     await close(context);
   }

@@ -1,10 +1,12 @@
 import { endpoints } from '@sprites/contract';
 import { request, requestJson } from './http/request.ts';
 import { SpriteListStream } from './http/streams.ts';
+import { toStream } from './http/upload.ts';
 import type {
   CallOptions,
   ClientOptions,
   CreateSpriteOptions,
+  ImportSpriteOptions,
   ListOptions,
   RestartSpriteResult,
   SleepOptions,
@@ -107,6 +109,26 @@ export class SpritesClient {
       timeoutMs: 0,
     });
     return new SpriteListStream(response);
+  }
+
+  /**
+   * Makes a sprite from an export, read to its end as it is sent. When it fails or is cut, nothing is left on the server.
+   * Without a name the sprite gets that of the exported one.
+   */
+  async importSprite(
+    archive: AsyncIterable<Uint8Array>,
+    { name, image, signal }: ImportSpriteOptions = {},
+  ): Promise<Sprite> {
+    const query = new URLSearchParams();
+    if (name !== undefined) query.set('name', name);
+    if (image !== undefined) query.set('image', image);
+    const wire = await requestJson(this, endpoints.importSprite, {
+      query,
+      upload: toStream(archive),
+      signal,
+      timeoutMs: 0,
+    });
+    return new Sprite(wire.name, this, toSpriteInfo(wire));
   }
 
   /** Deletes a sprite with everything in it. */

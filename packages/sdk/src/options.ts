@@ -274,6 +274,13 @@ export type DiffTotals = Readonly<Record<ChangeKind, number>> & {
   readonly bytesAfter: number;
 };
 
+export type ImportSpriteOptions = CallOptions & {
+  /** name of the new sprite; default that of the exported one */
+  readonly name?: string;
+  /** image to use although the sprite was exported with another */
+  readonly image?: string;
+};
+
 /** What the server says while it makes or restores a checkpoint; the last one is `complete` or `error`. */
 export type StreamMessage = {
   readonly type: 'info' | 'complete' | 'error';

@@ -10,6 +10,7 @@ import {
   spawn,
 } from '#transport';
 import type { SpritesClient } from './client.ts';
+import { ConnectionError } from './errors.ts';
 import { collect } from './exec/exec-file.ts';
 import { execFileHTTP } from './exec/http-exec.ts';
 import { DiffStream, readPatch } from './http/diff-stream.ts';
@@ -286,6 +287,21 @@ export class Sprite {
   fork(newName: string, { checkpoint, ...options }: ForkOptions = {}): Promise<Sprite> {
     const from = { sprite: this.name, ...(checkpoint === undefined ? {} : { checkpoint }) };
     return this.client.createSprite(newName, { ...options, from });
+  }
+
+  /**
+   * The sprite with its files, checkpoints and settings as bytes of a `.tar.zst`; it goes on running and is not woken. A
+   * failure on the way is an error of the stream: what came until then is no export.
+   */
+  async export({ signal }: CallOptions = {}): Promise<ReadableStream<Uint8Array>> {
+    const response = await request(this.client, endpoints.exportSprite, {
+      params: { name: this.name },
+      accept: 'application/zstd',
+      signal,
+      timeoutMs: 0,
+    });
+    if (response.body === null) throw new ConnectionError('protocol', 'the answer has no body');
+    return response.body;
   }
 
   /** Deletes the sprite with everything in it. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { bundlePath, nodeFlags } from '@sprites/agent';
 import type { HostInfo } from '@sprites/contract';
+import { ArchiveFiles } from '@sprites/disks/archive';
 import { type ImageLibrary, openImages } from '@sprites/disks/images';
 import { lockDataDir, openReflinkDisks, type ReflinkDisks, releasePool } from '@sprites/disks/reflink';
 import { ReflinkDiskViews } from '@sprites/disks/views';
@@ -16,6 +17,7 @@ import { version } from './version.ts';
 export type Host = AsyncDisposable & {
   readonly disks: ReflinkDisks;
   readonly views: ReflinkDiskViews;
+  readonly archives: ArchiveFiles;
   readonly images: ImageLibrary;
   readonly driver: OciDriver;
   readonly network: LinuxNetwork;
@@ -80,6 +82,7 @@ export async function openHost({ config, dataDir, log, signal, starting }: HostO
   return {
     disks,
     views: new ReflinkDiskViews(disks),
+    archives: new ArchiveFiles(disks),
     images,
     driver,
     network,

@@ -13,6 +13,7 @@ import {
   type Repairs,
   reconcile,
   type Store,
+  type TransferDeps,
   type ViewDeps,
   watchMemory,
 } from '@sprites/core';
@@ -39,6 +40,7 @@ import { routePolicy } from './routes/policy.ts';
 import { routeServer } from './routes/server.ts';
 import type { WireDeps } from './routes/sprite-json.ts';
 import { routeSprites } from './routes/sprites.ts';
+import { routeTransfer } from './routes/transfer.ts';
 import { Connections } from './sockets/connections.ts';
 import type { GateDeps } from './sockets/gate.ts';
 import { systemClock } from './system-clock.ts';
@@ -91,7 +93,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
   );
   const gate: GateDeps = { store, driver: host.driver, lifecycle, connections, metrics, version };
   const url = { current: '' };
-  const routeDeps = { ...care.deps, pool, views: host.views };
+  const routeDeps = { ...care.deps, pool, views: host.views, archives: host.archives };
   const app = createRoutes({ config, host, deps: routeDeps, metrics, url, ingress });
   const { front, api } = createDoor(ingress, { gate, log, app });
   listener.server = api;
@@ -160,7 +162,7 @@ async function prepareOrg(store: Store, config: Config): Promise<void> {
 type RoutesInput = {
   readonly config: Config;
   readonly host: Host;
-  readonly deps: CreateDeps & ViewDeps;
+  readonly deps: CreateDeps & ViewDeps & TransferDeps;
   readonly metrics: Metrics;
   readonly ingress: Ingress;
   /** base URL of the API, known once the server listens */
@@ -180,6 +182,7 @@ function createRoutes({ config, host, deps, metrics, url, ingress }: RoutesInput
   routeCheckpoints(app, deps);
   routeDiff(app, deps);
   routePolicy(app, deps);
+  routeTransfer(app, { ...deps, ...wire });
   routeEvents(app, deps);
   routeOrganization(app, { ...wire, clock: deps.clock, exchangeCredential: config.exchangeCredential });
   routeSignIn(app, { store: deps.store, ...ingress });

@@ -47,6 +47,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
   describePool(name, open);
   describeReading(name, open);
   describeCheckpoints(name, open);
+  describeImports(name, open);
   describeEvents(name, open);
   describePolicies(name, open);
 }
@@ -197,16 +198,6 @@ function describeReading(name: string, open: () => Promise<Store>): void {
 }
 
 function describeCheckpoints(name: string, open: () => Promise<Store>): void {
-  const checkpoint = (spriteId: string, id: string): Omit<CheckpointRecord, 'sequence'> => ({
-    spriteId,
-    id,
-    comment: id === 'v1' ? 'first' : undefined,
-    createdAt: '2026-01-01T00:00:00.000Z',
-    sourceId: undefined,
-    isAuto: id.startsWith('auto-'),
-    health: '',
-  });
-
   describe(`${name}, checkpoints`, () => {
     it('returns them in the order they were made, each of its sprite only', async () => {
       const store = await opened(open);
@@ -263,6 +254,39 @@ function describeCheckpoints(name: string, open: () => Promise<Store>): void {
         sequence: 1,
       });
       expect(await store.updateCheckpoint(one.id, 'v9', { health: 'damaged' })).toBe(false);
+    });
+  });
+}
+
+function checkpoint(spriteId: string, id: string): Omit<CheckpointRecord, 'sequence'> {
+  return {
+    spriteId,
+    id,
+    comment: id === 'v1' ? 'first' : undefined,
+    createdAt: '2026-01-01T00:00:00.000Z',
+    sourceId: undefined,
+    isAuto: id.startsWith('auto-'),
+    health: '',
+  };
+}
+
+function describeImports(name: string, open: () => Promise<Store>): void {
+  describe(`${name}, sprites with checkpoints`, () => {
+    it('come with their sprite, in their order, or not at all', async () => {
+      const store = await opened(open);
+      const of = (id: string) => ['v1', 'auto-x'].map((one) => checkpoint(id, one));
+      const one = record('one', { checkpointCount: 1, sourceCheckpoint: 'v1' });
+      const inserted = await store.insertSpriteWithCheckpoints(one, of(one.id), 10);
+      expect(inserted).toEqual({ ...one, slot: 0 });
+      expect(await store.listCheckpoints(one.id)).toEqual(
+        of(one.id).map((each, index) => ({ ...each, sequence: index + 1 })),
+      );
+      expect((await store.insertCheckpoint(checkpoint(one.id, 'v2'))).sequence).toBe(3);
+      const twin = record('one', { id: 'sprite_x' });
+      await expect(store.insertSpriteWithCheckpoints(twin, of('sprite_x'), 10)).rejects.toMatchObject({
+        code: 'sprite_already_exists',
+      });
+      expect(await store.listCheckpoints('sprite_x')).toEqual([]);
     });
   });
 }

@@ -8,8 +8,8 @@ const clearLine = '\r\x1b[2K';
 /** A line on stderr that says something is going on; `stop()` takes it away, twice is fine. */
 export type Progress = { stop(): void };
 
-/** Shows a spinner with `text` once half a second has passed; nothing when stderr is not a terminal. */
-export function startProgress(cli: Cli, text: string): Progress {
+/** Shows a spinner with `text`, or what it answers each time, once half a second has passed; nothing when stderr is not a terminal. */
+export function startProgress(cli: Cli, text: string | (() => string)): Progress {
   if (cli.stderr.isTTY !== true) return { stop: () => undefined };
   const startedAt = Date.now();
   let shown = false;
@@ -17,7 +17,9 @@ export function startProgress(cli: Cli, text: string): Progress {
     const elapsedMs = Date.now() - startedAt;
     if (elapsedMs < showAfterMs) return;
     shown = true;
-    cli.stderr.write(`${clearLine}${frames[Math.floor(elapsedMs / frameMs) % frames.length]} ${text}`);
+    cli.stderr.write(
+      `${clearLine}${frames[Math.floor(elapsedMs / frameMs) % frames.length]} ${typeof text === 'string' ? text : text()}`,
+    );
   }, frameMs);
   timer.unref();
   return {

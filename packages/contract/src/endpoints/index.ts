@@ -10,6 +10,7 @@ import { serverEndpoints } from './server.ts';
 import { servicesEndpoints } from './services.ts';
 import { spritesEndpoints } from './sprites.ts';
 import { tasksEndpoints } from './tasks.ts';
+import { transferEndpoints } from './transfer.ts';
 
 /** Every endpoint of the public API. Section numbers in the comments are those of the wire specification. */
 export const endpoints = {
@@ -18,6 +19,7 @@ export const endpoints = {
   ...servicesEndpoints,
   ...tasksEndpoints,
   ...checkpointsEndpoints,
+  ...transferEndpoints,
   ...eventsEndpoints,
   ...filesEndpoints,
   ...policyEndpoints,

@@ -191,6 +191,12 @@ export interface Store {
    * Throws `sprite_already_exists` when the org has a visible sprite of that name, `unavailable` when no slot is free.
    */
   insertSprite(sprite: Omit<SpriteRecord, 'slot'>, capacity: number): Promise<SpriteRecord>;
+  /** Inserts the sprite as `insertSprite` does, together with its checkpoints in their order: both or none. */
+  insertSpriteWithCheckpoints(
+    sprite: Omit<SpriteRecord, 'slot'>,
+    checkpoints: readonly Omit<CheckpointRecord, 'sequence'>[],
+    capacity: number,
+  ): Promise<SpriteRecord>;
   /**
    * Keeps the lowest free slot below `capacity` for a machine of the pool with this id, which is no sprite yet. Throws
    * `unavailable` when no slot is free.

@@ -113,14 +113,20 @@ async function findOrigin(deps: CheckpointDeps, input: CreateInput): Promise<For
   return findForkOrigin(deps, { orgId: input.orgId, name: sprite, checkpoint });
 }
 
-async function findImage(deps: CheckpointDeps, name: string): Promise<Image> {
+/** The newest image of that name, or with that digest. Throws `unknown_image`. */
+export async function findImage(deps: CheckpointDeps, name: string): Promise<Image> {
   const image = await deps.images.find(name);
   if (image !== undefined) return image;
   const installed = [...new Set((await deps.images.list()).map((other) => other.name))].join(', ');
   throw new SpriteError('unknown_image', `image ${name} is not installed; installed: ${installed || 'none'}`);
 }
 
-async function ensureCapacity(deps: CheckpointDeps, wait: boolean, signal: AbortSignal): Promise<void> {
+/** Throws `concurrent_sprite_limit_exceeded` when there is no place for another sprite, at once or after a while. */
+export async function ensureCapacity(
+  deps: CheckpointDeps,
+  wait: boolean,
+  signal: AbortSignal,
+): Promise<void> {
   const limit = Math.min(deps.network.capacity, deps.settings.maxSprites);
   const deadline = deps.clock.now() + deps.settings.capacityWaitMs;
   for (;;) {
@@ -139,7 +145,8 @@ async function ensureCapacity(deps: CheckpointDeps, wait: boolean, signal: Abort
   }
 }
 
-function newRecord(
+/** The record of a sprite that has not run yet. */
+export function newRecord(
   deps: CheckpointDeps,
   input: CreateInput,
   made: { readonly id: string; readonly image: Pick<Image, 'name' | 'digest'> },

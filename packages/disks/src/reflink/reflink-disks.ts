@@ -90,6 +90,19 @@ export class ReflinkDisks implements Disks {
     return this.#paths.disks;
   }
 
+  /** Makes the place for a disk's checkpoints, and tells the paths they have there. */
+  async prepareCheckpoints(id: string): Promise<(checkpointId: string) => string> {
+    checkId(id);
+    await this.#checkpoints.prepare(id);
+    return (checkpointId) => this.#checkpoints.file(id, checkpointId);
+  }
+
+  /** Path of an empty formatted disk of this size. */
+  template(sizeBytes: number): Promise<string> {
+    checkSize(sizeBytes);
+    return this.#template(sizeBytes);
+  }
+
   async usage(id: string): Promise<DiskUsage> {
     return measureExtents(this.file(id));
   }
@@ -157,9 +170,10 @@ export class ReflinkDisks implements Disks {
     return measureExtents(await this.#findCheckpoint(id, checkpointId));
   }
 
-  async ensureSpace(): Promise<void> {
+  /** `neededBytes` is how much is going to be written. */
+  async ensureSpace(neededBytes = 0): Promise<void> {
     const space = await this.space();
-    if (space.freeBytes < space.reserveBytes) throw outOfSpace(space);
+    if (space.freeBytes < space.reserveBytes + neededBytes) throw outOfSpace(space);
   }
 
   /** Free bytes are those of the pool or, when that is less, of the file system a pool in a file is on. */

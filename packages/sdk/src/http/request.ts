@@ -12,6 +12,8 @@ export type RequestOptions = {
   /** sent as JSON */
   readonly json?: unknown;
   readonly bytes?: Uint8Array<ArrayBuffer>;
+  /** sent as it comes, for endpoints that take an upload */
+  readonly upload?: ReadableStream<Uint8Array>;
   readonly accept?: string;
   readonly authorization?: string;
   readonly signal?: AbortSignal | undefined;
@@ -51,7 +53,7 @@ export async function request(
   const response = await fetch(url, {
     method: endpoint.method,
     headers: requestHeaders(server, options),
-    body: options.bytes ?? (options.json === undefined ? null : JSON.stringify(options.json)),
+    ...requestBody(options),
     signal: requestSignal(options.signal, options.timeoutMs ?? server.timeout),
   });
   if (response.status < 400) return response;
@@ -79,12 +81,19 @@ export async function requestJson<const E extends Endpoint>(
   return parsed.data as JsonAnswer<E>;
 }
 
+function requestBody({ upload, bytes, json }: RequestOptions): RequestInit {
+  // a stream is sent while the answer may come already
+  if (upload !== undefined) return { body: upload, duplex: 'half' } as RequestInit;
+  return { body: bytes ?? (json === undefined ? null : JSON.stringify(json)) };
+}
+
 function requestHeaders(server: Server, options: RequestOptions): Record<string, string> {
   const headers: Record<string, string> = {
     authorization: options.authorization ?? `Bearer ${server.token}`,
     accept: options.accept ?? 'application/json',
   };
   if (options.json !== undefined) headers['content-type'] = 'application/json';
+  if (options.upload !== undefined) headers['content-type'] = 'application/zstd';
   if (options.bytes !== undefined) headers['content-type'] = 'application/octet-stream';
   return headers;
 }

@@ -63,6 +63,16 @@ export class MemoryStore implements Store {
     return inserted;
   }
 
+  async insertSpriteWithCheckpoints(
+    sprite: Omit<SpriteRecord, 'slot'>,
+    checkpoints: readonly Omit<CheckpointRecord, 'sequence'>[],
+    capacity: number,
+  ): Promise<SpriteRecord> {
+    const inserted = await this.insertSprite(sprite, capacity);
+    for (const checkpoint of checkpoints) await this.insertCheckpoint(checkpoint);
+    return inserted;
+  }
+
   async insertPooled(id: string, capacity: number): Promise<PooledRecord> {
     const pooled = { id, slot: this.#freeSlot(capacity) };
     this.#pooled.set(id, pooled);

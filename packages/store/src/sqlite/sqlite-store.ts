@@ -95,6 +95,23 @@ class SqliteStore implements Store {
     });
   }
 
+  insertSpriteWithCheckpoints(
+    sprite: Omit<SpriteRecord, 'slot'>,
+    checkpoints: readonly Omit<CheckpointRecord, 'sequence'>[],
+    capacity: number,
+  ): Promise<SpriteRecord> {
+    return this.#db.transaction().execute(async (transaction) => {
+      await refuseTwin(transaction, sprite);
+      const slot = await findFreeSlot(transaction, capacity);
+      const inserted = await addSprite(transaction, { ...sprite, slot });
+      for (const [index, checkpoint] of checkpoints.entries()) {
+        const row = fromCheckpoint({ ...checkpoint, sequence: index + 1 });
+        await transaction.insertInto('checkpoints').values(row).execute();
+      }
+      return inserted;
+    });
+  }
+
   insertPooled(id: string, capacity: number): Promise<PooledRecord> {
     return this.#db.transaction().execute(async (transaction) => {
       const pooled = { id, slot: await findFreeSlot(transaction, capacity) };

@@ -1,0 +1,1 @@
+export { ArchiveFiles } from './archive-files.ts';
