@@ -24,8 +24,10 @@ import { definePorts } from './commands/ports.ts';
 import { defineProxy } from './commands/proxy.ts';
 import { defineRestart } from './commands/restart.ts';
 import { defineRestore } from './commands/restore.ts';
+import { defineServices } from './commands/services.ts';
 import { defineSessions } from './commands/sessions.ts';
 import { defineSleep } from './commands/sleep.ts';
+import { defineTasks } from './commands/tasks.ts';
 import { defineUpgrade } from './commands/upgrade.ts';
 import { defineUse } from './commands/use.ts';
 import { defineWake } from './commands/wake.ts';
@@ -49,6 +51,8 @@ const definitions: readonly ((host: CommandHost) => void)[] = [
   defineSessions,
   defineProxy,
   definePorts,
+  defineServices,
+  defineTasks,
   defineCheckpoint,
   defineRestore,
   defineFork,

@@ -30,6 +30,7 @@ function describeApiError(error: APIError): string {
     error.statusCode === 401 && 'run `sprite login` with a valid token',
     error.errorCode === 'sprite_not_found' && 'see `sprite list`, or choose another organization with -o',
     error.errorCode === 'checkpoint_not_found' && 'see `sprite checkpoint list --include-auto`',
+    error.errorCode === 'service_not_found' && 'see `sprite services`',
     error.errorCode === 'session_not_found' && 'see `sprite sessions`',
     wait !== undefined && `try again in ${wait} s`,
     (error.statusCode ?? 0) >= 500 &&

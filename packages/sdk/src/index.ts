@@ -19,9 +19,11 @@ export {
   CheckpointStream,
   EventStream,
   RestoreStream,
+  ServiceLogStream,
   SessionKillStream,
   SpriteListStream,
   VerifyStream,
 } from './http/streams.ts';
 export type * from './options.ts';
+export type * from './services/service.ts';
 export { Sprite } from './sprite.ts';

@@ -46,19 +46,17 @@ import type {
   UpdateSpriteOptions,
   URLSettings,
 } from './options.ts';
+import { SpriteServices } from './services/sprite-services.ts';
 import { toCheckpoint, toSession } from './wire.ts';
 
 /** A sprite by its name. What the server said of it is there when it came from create, get, list or update. */
-export class Sprite {
-  readonly name: string;
-  readonly client: SpritesClient;
+export class Sprite extends SpriteServices {
   /** everything the server said, or undefined for a bare handle */
   readonly info: SpriteInfo | undefined;
   #control: ControlPool | undefined;
 
   constructor(name: string, client: SpritesClient, info?: SpriteInfo) {
-    this.name = name;
-    this.client = client;
+    super(name, client);
     this.info = info;
   }
 

@@ -3,15 +3,19 @@ import type {
   CheckpointLine,
   endpoints,
   KillLine,
+  ServiceLine,
   SpriteList,
   WatchLine,
   Checkpoint as WireCheckpoint,
   SpriteEvent as WireEvent,
+  Service as WireService,
   Sprite as WireSprite,
+  Task as WireTask,
 } from '@sprites/contract';
 import type { z } from 'zod';
 import type { JsonAnswer } from './http/request.ts';
 import type * as sdk from './options.ts';
+import type * as services from './services/service.ts';
 
 /** Names of the wire to names of the SDK, one function per shape. Absent and `null` both become absent. */
 export function toSpriteInfo(wire: WireSprite): sdk.SpriteInfo {
@@ -151,6 +155,44 @@ export function toCheckpoint(wire: WireCheckpoint): sdk.Checkpoint {
     isAuto: wire.is_auto,
     health: wire.health,
   };
+}
+
+export function toService(wire: z.output<typeof WireService>): services.ServiceWithState {
+  const { name, cmd, args, env, needs, dir, user, state } = wire;
+  return {
+    name,
+    cmd,
+    args,
+    env,
+    needs,
+    ...(dir === undefined ? {} : { dir }),
+    ...(wire.http_port === null ? {} : { httpPort: wire.http_port }),
+    ...(user === undefined ? {} : { user }),
+    state: {
+      name: state.name,
+      status: state.status,
+      ...(state.pid === undefined ? {} : { pid: state.pid }),
+      ...(state.started_at === undefined ? {} : { startedAt: state.started_at }),
+      error: state.error,
+      restartCount: state.restart_count,
+      ...(state.next_restart_at === null ? {} : { nextRestartAt: state.next_restart_at }),
+    },
+  };
+}
+
+export function toServiceEvent(wire: z.output<typeof ServiceLine>): services.ServiceLogEvent {
+  const { type, timestamp, data, exit_code: exitCode, log_files: logFiles } = wire;
+  return {
+    type,
+    timestamp,
+    ...(data === undefined ? {} : { data }),
+    ...(exitCode === undefined ? {} : { exitCode }),
+    ...(logFiles === undefined ? {} : { logFiles }),
+  };
+}
+
+export function toTask(wire: z.output<typeof WireTask>): services.Task {
+  return { name: wire.name, startedAt: new Date(wire.started_at), expiresAt: new Date(wire.expires_at) };
 }
 
 export function toStreamMessage(wire: CheckpointLine): sdk.StreamMessage {

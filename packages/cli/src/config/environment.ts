@@ -16,6 +16,8 @@ export type Environment = {
   readonly shell?: string | undefined;
   /** `TERM`, `COLORTERM`, `LANG`, `LC_ALL`: passed to commands with a terminal */
   readonly terminal: Readonly<Record<string, string>>;
+  /** `SPRITE_BROWSER`: `off` opens no addresses that programs in a sprite ask for */
+  readonly opensBrowser: boolean;
   /** `NO_COLOR`, or a terminal that cannot: no colours */
   readonly noColor: boolean;
 };
@@ -36,6 +38,7 @@ export function readEnvironment(variables: NodeJS.ProcessEnv = process.env): Env
         return value === undefined ? [] : [[name, value]];
       }),
     ),
+    opensBrowser: !['off', 'no', 'false', '0'].includes(get('SPRITE_BROWSER')?.toLowerCase() ?? 'on'),
     noColor: get('NO_COLOR') !== undefined || get('TERM') === 'dumb',
   };
 }

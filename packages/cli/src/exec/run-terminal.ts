@@ -1,7 +1,9 @@
 import type { Sprite, SpriteCommand } from '@sprites/sdk';
 import { type Cli, note } from '../cli.ts';
 import { describeForward, forwardPorts } from '../ports/forwarder.ts';
+import { ConsoleRequests } from '../terminal/console-requests.ts';
 import { beforeDetachKey } from '../terminal/detach-key.ts';
+import { BrowserOpener } from '../terminal/open-address.ts';
 import { startProgress } from '../terminal/progress.ts';
 import { enterRawMode } from '../terminal/raw-mode.ts';
 import { ScreenModes } from '../terminal/screen-modes.ts';
@@ -46,7 +48,12 @@ export async function runTerminal(
   ];
   try {
     command.stdout.once('readable', () => progress.stop());
-    const output = copyOutput(command.stdout, cli.stdout, (chunk) => modes.see(chunk)).catch((error) => {
+    const requests = hearRequests(cli, command, leave);
+    const watch = (chunk: Buffer): void => {
+      modes.see(chunk);
+      requests.see(chunk);
+    };
+    const output = copyOutput(command.stdout, cli.stdout, watch).catch((error) => {
       if (!(error instanceof OutputError)) throw error;
       leave.now(signalExitCode('SIGHUP'));
     });
@@ -74,6 +81,20 @@ function connectPorts(
     // A program that has the whole screen would have a hole in it.
     if (!modes.isFullScreen) cli.stderr.write(`\r\n${describeForward(port, address)}\r\n`);
   });
+}
+
+/** Does what programs in the sprite ask of the console. */
+function hearRequests(cli: Cli, command: SpriteCommand, leave: Leaving): ConsoleRequests {
+  const opener = new BrowserOpener();
+  return new ConsoleRequests(
+    {
+      open: (address) => {
+        if (cli.environment.opensBrowser) opener.open(address, performance.now());
+      },
+      detach: () => leave.now(0),
+    },
+    command.replayBytes,
+  );
 }
 
 function noteDetached(cli: Cli, command: SpriteCommand, { spriteName }: TerminalOptions): void {

@@ -58,6 +58,7 @@ export class SpriteCommand extends EventEmitter<SpriteCommandEvents> {
   #sessionId: string | undefined;
   #tty: boolean;
   #cursor = 0;
+  #replayBytes = 0;
 
   constructor(sprite: Sprite, file: string, args: readonly string[] = [], options: SpawnOptions = {}) {
     super();
@@ -87,6 +88,11 @@ export class SpriteCommand extends EventEmitter<SpriteCommandEvents> {
   /** Byte offset in the session's output up to which this side has received it; an attach resumes there. */
   get cursor(): number {
     return this.#cursor;
+  }
+
+  /** How many of the first bytes of output were written before this side joined; 0 unless attached. */
+  get replayBytes(): number {
+    return this.#replayBytes;
   }
 
   /** Connects and starts the command. `sprite.spawn` has done it already. */
@@ -168,15 +174,22 @@ export class SpriteCommand extends EventEmitter<SpriteCommandEvents> {
 
   #hear(message: SessionMessage): void {
     if (message.type === 'session_info') this.#identify(message);
-    if (message.type === 'gap' && typeof message.to === 'number') this.#cursor = message.to;
+    if (message.type === 'gap' && typeof message.to === 'number') this.#skipTo(message.to);
     this.emit('message', message);
     if (message.type === 'session_info') this.emit('spawn');
+  }
+
+  /** Output that is no longer kept is not replayed either. */
+  #skipTo(position: number): void {
+    this.#replayBytes = Math.max(0, this.#replayBytes - (position - this.#cursor));
+    this.#cursor = position;
   }
 
   #identify(info: SessionMessage): void {
     if (typeof info.session_id === 'string') this.#sessionId = info.session_id;
     if (typeof info.tty === 'boolean') this.#tty = info.tty;
     if (typeof info.cursor === 'number') this.#cursor = info.cursor;
+    if (typeof info.end === 'number') this.#replayBytes = Math.max(0, info.end - this.#cursor);
     this.#identified = true;
     if (this.#session !== undefined) this.#ready.resolve(this.#session);
   }

@@ -1,8 +1,9 @@
-import { CheckpointLine, KillLine, SpriteEvent, WatchLine } from '@sprites/contract';
+import { CheckpointLine, KillLine, ServiceLine, SpriteEvent, WatchLine } from '@sprites/contract';
 import { APIError, ConnectionError } from '../errors.ts';
 import type * as sdk from '../options.ts';
 import type { SessionKillEvent, SpriteStateEvent, StreamMessage } from '../options.ts';
-import { toEvent, toKillEvent, toStateEvent, toStreamMessage } from '../wire.ts';
+import type { ServiceLogEvent } from '../services/service.ts';
+import { toEvent, toKillEvent, toServiceEvent, toStateEvent, toStreamMessage } from '../wire.ts';
 import { NDJSONStream } from './ndjson-stream.ts';
 
 /** What `watchSprites` returns: a line per sprite, then a line per change. */
@@ -23,6 +24,13 @@ export class EventStream extends NDJSONStream<typeof SpriteEvent, sdk.SpriteEven
 export class SessionKillStream extends NDJSONStream<typeof KillLine, SessionKillEvent> {
   constructor(response: Response) {
     super(response, KillLine, toKillEvent);
+  }
+}
+
+/** What a service writes and what happens to it, ending with `complete`. */
+export class ServiceLogStream extends NDJSONStream<typeof ServiceLine, ServiceLogEvent> {
+  constructor(response: Response) {
+    super(response, ServiceLine, toServiceEvent);
   }
 }
 
