@@ -40,12 +40,19 @@ describe('the URL of a sprite with a service', () => {
   });
 
   it('wakes a cold sprite and waits for its service', async () => {
-    await call(server, 'POST', `/v1/sprites/${sprite.name}/sleep?kind=cold`);
+    await sprite.sleep({ to: 'cold' });
+    expect(await port()).toBe(3000);
+  });
+
+  it('wakes a warm sprite, whose programs go on', async () => {
+    expect(await port()).toBe(3000);
+    await sprite.sleep();
+    expect((await client.getSprite(sprite.name)).status).toBe('warm');
     expect(await port()).toBe(3000);
   });
 
   it('answers twenty requests that come while it sleeps', async () => {
-    await call(server, 'POST', `/v1/sprites/${sprite.name}/sleep?kind=cold`);
+    await sprite.sleep({ to: 'cold' });
     const answers = await Promise.all(Array.from({ length: 20 }, () => send(host)));
     expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 200));
   });

@@ -265,11 +265,6 @@ while True:
     }
   });
 
-  it('wakes a sprite that sleeps', async () => {
-    await sprite.execFile('sh', ['-c', 'true']);
-    expect((await echo(host, { path: '/awake' })).path).toBe('/awake');
-  });
-
   describe('of a private sprite', () => {
     let own: string;
     let privateSprite: Sprite;

@@ -15,6 +15,8 @@ import { sessionMs, type UrlSessions } from './url-sessions.ts';
 
 /** Path on a sprite's host by which a browser that signed in gets its session. */
 const sessionPath = '/.sprites/session?';
+/** Most times a sprite is woken for one request: somebody may put it to sleep just then. */
+const mostWakes = 20;
 /** How long a program may think before its answer begins, in `ms`. */
 const answerMs = 300_000;
 
@@ -145,20 +147,29 @@ export class Visit {
     }
   }
 
-  /** Counts as activity of the sprite until it has ended. */
+  /** Keeps the sprite awake until it has ended. */
   async #visit({ sprite }: Site): Promise<void> {
     if (this.#ended) return;
-    const { lifecycle, connections, ports } = this.#deps;
+    const { lifecycle, connections } = this.#deps;
+    const release = lifecycle.hold(sprite.id, { kind: 'connection', label: 'url' });
+    void this.#done.promise.then(release);
     connections.add(sprite.id, { done: this.#done.promise, close: () => this.#spriteStops() });
+    this.#answer(sprite.id, await this.#reachAwake(sprite));
+  }
+
+  /** Somebody may put the sprite to sleep just as it is reached; a frozen program takes connections and never answers. */
+  async #reachAwake(sprite: Site['sprite']): Promise<Reached> {
+    const { lifecycle, ports } = this.#deps;
     const { signal } = this.#left;
-    const wake = await lifecycle.wake(sprite, signal);
-    const how = { isFresh: this.#hasRetried, hasJustWoken: wake.kind === 'cold' };
-    const reached = await ports.reach(sprite.id, how, signal);
-    if (this.#ended) {
+    for (let wakes = 1; wakes <= mostWakes; wakes++) {
+      const wake = await lifecycle.wake(sprite, signal, 'url');
+      const how = { isFresh: this.#hasRetried, hasJustWoken: wake.kind === 'cold' };
+      const reached = await ports.reach(sprite.id, how, signal);
+      if (lifecycle.isRunning(sprite.id) && !this.#ended) return reached;
       reached.upstream.stream.destroy();
-      return;
+      signal.throwIfAborted();
     }
-    this.#answer(sprite.id, reached);
+    throw new SpriteError('unavailable', `sprite ${sprite.name} is put to sleep again and again; try later`);
   }
 
   #answer(spriteId: string, reached: Reached): void {
@@ -201,6 +212,7 @@ export class Visit {
         return;
       case 'tunnel':
         connections.add(spriteId, end.tunnel);
+        void end.tunnel.done.then(this.#deps.lifecycle.hold(spriteId, { kind: 'connection', label: 'url' }));
         this.#deps.onAnswer(101);
         this.#finish('tunnel');
         return;
@@ -208,7 +220,7 @@ export class Visit {
         this.#finish('cut');
         return;
       case 'failed':
-        if (this.#mayRetry(end.isSilent, reached)) this.#retry();
+        if (this.#mayRetry(end.isSilent, reached)) this.#retry(spriteId);
         else this.#refuse({ status: 502, code: 'bad_answer', message: end.reason });
         return;
       default:
@@ -223,13 +235,20 @@ export class Visit {
     return isSilent && upstream.isReused && isSafe && !this.#hasRetried;
   }
 
-  #retry(): void {
+  #retry(spriteId: string): void {
     this.#hasRetried = true;
-    this.start();
+    this.#deps.sites
+      .find(this.#request.label)
+      .then(async (site) => {
+        if (site === undefined) throw new SpriteError('sprite_not_found', 'there is no sprite here');
+        this.#answer(spriteId, await this.#reachAwake(site.sprite));
+      })
+      .catch((error: unknown) => this.#fail(error));
   }
 
   #spriteStops(): void {
-    if (this.#exchange?.isAnswering === true) this.#exchange.abort('the sprite was stopped');
+    if (this.#exchange === undefined) return;
+    if (this.#exchange.isAnswering) this.#exchange.abort('the sprite was stopped');
     else this.#refuse({ status: 503, code: 'unavailable', message: 'the sprite was stopped; try again' });
   }
 
