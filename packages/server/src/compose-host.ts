@@ -60,6 +60,8 @@ export async function openHost({ config, dataDir, log, signal, starting }: HostO
     runtime: config.runtime,
     version,
     clock: systemClock,
+    // a wake tells why it failed only when its own time is not over then
+    commandTimeoutMs: Math.min(30_000, config.wakeTimeoutS * 800),
     uidBase: config.uidBase,
     trial: starting,
     agentSettings: {

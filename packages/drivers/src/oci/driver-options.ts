@@ -11,6 +11,8 @@ export type OciDriverOptions = {
   /** version of this server, told to the agent */
   readonly version: string;
   readonly clock: Clock;
+  /** how long one command of the runtime may take before it is killed, in `ms`; 30 seconds unless given */
+  readonly commandTimeoutMs?: number;
   /** further members of the facts each agent reads, see the agent's settings */
   readonly agentSettings?: Readonly<Record<string, unknown>>;
   /** host id of slot 0's root; slot n has the 65536 ids from `uidBase + n * 65536` */

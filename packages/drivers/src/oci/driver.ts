@@ -54,6 +54,7 @@ import { cannotRun, prepareTrial, readTrial } from './trial.ts';
 const defaultUidBase = 0x7000_0000;
 const listenBacklog = 1024;
 const probeTimeoutMs = 20_000;
+const defaultCommandTimeoutMs = 30_000;
 
 /**
  * Opens the driver of one run directory after a look at the host and a trial container. Machines that run there are left
@@ -106,8 +107,8 @@ export class OciDriver implements Driver<Socket> {
     this.canName = this.isolation === 'container';
     this.#runDir = runDir;
     this.#cgroups = cgroups;
-    const { runtime: name, flags, clock } = options;
-    this.#runtime = new Runtime({ name, runDir, cgroups, clock, flags });
+    const { runtime: name, flags, clock, commandTimeoutMs = defaultCommandTimeoutMs } = options;
+    this.#runtime = new Runtime({ name, runDir, cgroups, clock, commandTimeoutMs, flags });
     this.#shared = new SharedMounts(runDir);
     this.mountedDisks = new OciMountedDisks(runDir, {
       isBusy: (spriteId) => this.#turns.isBusy(spriteId),

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:fs';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,12 +14,13 @@ export type RuntimeOptions = {
   readonly runDir: RunDir;
   readonly cgroups: CgroupLayout;
   readonly clock: Clock;
+  /** how long one command may take before it is killed, in `ms` */
+  readonly commandTimeoutMs: number;
   /** further flags before the command, as `--name=value` */
   readonly flags: readonly string[];
 };
 
 const mostLogBytes = 65_536;
-const commandTimeoutMs = 30_000;
 
 /**
  * Commands of an OCI runtime. They are never cut short by a caller, who would have to guess what is left, and never
@@ -29,14 +30,16 @@ export class Runtime {
   readonly name: RuntimeName;
   readonly #runDir: RunDir;
   readonly #clock: Clock;
+  readonly #commandTimeoutMs: number;
   /** the version 2 hierarchy of a host that has others beside it */
   readonly #hybridUnified: string | undefined;
   readonly #flags: readonly string[];
 
-  constructor({ name, runDir, cgroups, clock, flags }: RuntimeOptions) {
+  constructor({ name, runDir, cgroups, clock, commandTimeoutMs, flags }: RuntimeOptions) {
     this.name = name;
     this.#runDir = runDir;
     this.#clock = clock;
+    this.#commandTimeoutMs = commandTimeoutMs;
     this.#flags = flags;
     this.#hybridUnified = cgroups.all.length > 1 ? cgroups.unified : undefined;
   }
@@ -74,7 +77,7 @@ export class Runtime {
       throw error;
     }
     await using _ = fifo;
-    const deadline = this.#clock.now() + commandTimeoutMs;
+    const deadline = this.#clock.now() + this.#commandTimeoutMs;
     while (!(await readByte(fifo))) {
       if (this.#clock.now() > deadline) {
         throw new SpriteError('wake_failed', 'the first process of the machine did not start its program');
@@ -104,22 +107,14 @@ export class Runtime {
       ...this.#flags,
       ...command,
     ];
-    const descriptors = socketFd === undefined ? [] : [socketFd];
-    const code = await new Promise<number | string>((resolve, reject) => {
-      const child = spawn(program, args, {
-        stdio: ['ignore', 'ignore', 'ignore', ...descriptors],
-        signal: AbortSignal.timeout(commandTimeoutMs),
-        killSignal: 'SIGKILL',
-      });
-      let failure: Error | undefined;
-      child.on('error', (error) => {
-        failure = error;
-      });
-      child.on('close', (exitCode, exitSignal) => {
-        if (failure === undefined) resolve(exitCode ?? exitSignal ?? 'unknown');
-        else reject(failure);
-      });
-    });
+    const code = await this.#wait(
+      spawn(program, args, {
+        stdio: ['ignore', 'ignore', 'ignore', ...(socketFd === undefined ? [] : [socketFd])],
+        // of its own, so that all of it can be killed, and a Ctrl-C for the server does not end it half-way
+        detached: true,
+      }),
+      command[0] ?? '',
+    );
     if (code === 0) return;
     const cause = new Error(
       `${this.name} ${command[0]} ended with ${code}: ${await readLastError(machine.log)}`,
@@ -127,6 +122,40 @@ export class Runtime {
     throw new SpriteError('wake_failed', `the container runtime could not ${command[0]} the machine`, {
       cause,
     });
+  }
+
+  /** Resolves to the exit code, or the signal. Rejects when the command cannot be started or does not end in time. */
+  async #wait(child: ChildProcess, command: string): Promise<number | string> {
+    const limitMs = this.#commandTimeoutMs;
+    const ended = new AbortController();
+    const { promise, resolve, reject } = Promise.withResolvers<number | string>();
+    child.once('error', reject);
+    child.once('close', (exitCode, exitSignal) => resolve(exitCode ?? exitSignal ?? 'unknown'));
+    const overdue = this.#clock.sleep(limitMs, ended.signal).then(
+      () => {
+        if (child.pid !== undefined) killGroup(child.pid);
+        return true;
+      },
+      () => false,
+    );
+    try {
+      const code = await promise;
+      ended.abort();
+      if (!(await overdue)) return code;
+    } finally {
+      ended.abort();
+    }
+    const message = `the container runtime ${this.name} did not ${command} the machine within ${limitMs / 1000} s and was killed`;
+    throw new SpriteError('wake_failed', message);
+  }
+}
+
+/** Kills what the command started, as long as it stayed in its process group: the container's first process does not. */
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    if (!hasCode(error, 'ESRCH')) throw error;
   }
 }
 
