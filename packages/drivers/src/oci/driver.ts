@@ -30,7 +30,7 @@ import type { OciDriverOptions } from './driver-options.ts';
 import { FewAtOnce } from './few-at-once.ts';
 import { Freezer } from './freezer.ts';
 import { connectGuestSocket, guestSocketPath, mountSocketDir, waitForGuestSocket } from './guest-socket.ts';
-import { missingInGvisor, readGvisorFlags } from './gvisor.ts';
+import { missingInGvisor } from './gvisor.ts';
 import { checkHost } from './host-check.ts';
 import { limitNamespace, raiseHostLimits } from './host-limits.ts';
 import { writeIdentity } from './identity-files.ts';
@@ -40,10 +40,11 @@ import { OciMountedDisks } from './mounted-disks.ts';
 import { nameMachine } from './name-machine.ts';
 import { makePolicyDir, writePolicy } from './policy-file.ts';
 import { DiskQuiescence } from './quiesce.ts';
+import { renewRandomSeed } from './random-seed.ts';
 import { killStrayRuntimes, release } from './release.ts';
 import { mountRoot } from './root.ts';
 import { type MachineDir, RunDir } from './run-dir.ts';
-import { Runtime, type RuntimeName } from './runtime.ts';
+import { Runtime, type RuntimeName, readRuntimeFlags } from './runtime.ts';
 import { settleAll } from './settle.ts';
 import { SharedMounts } from './shared-mounts.ts';
 import { keepSpareSpace } from './spare-space.ts';
@@ -299,6 +300,7 @@ export class OciDriver implements Driver<Socket> {
     await settleAll(
       writeIdentity(machine.root, spec, firstId).then(() => keepSpareSpace(machine.disk)),
       makePolicyDir(machine),
+      renewRandomSeed(machine.root),
       writeFile(machine.facts, describeMachine(spec, this.#options), { mode: 0o444 }),
       writeFile(machine.config, JSON.stringify(bundle), { mode: 0o600 }),
     );
@@ -373,9 +375,4 @@ export class OciDriver implements Driver<Socket> {
     if ((await findRunning(machine)) !== undefined) return new Freezer(this.#cgroups, machine);
     throw new SpriteError('unavailable', `sprite ${spriteId} has no running machine`);
   }
-}
-
-async function readRuntimeFlags(runtime: RuntimeName): Promise<readonly string[]> {
-  if (runtime === 'crun') return ['--cgroup-manager=cgroupfs'];
-  return runtime === 'runsc' ? await readGvisorFlags() : [];
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { SpriteError } from '@sprites/contract';
 import type { Clock } from '@sprites/core';
 import { type CgroupLayout, hasCode } from '@sprites/linux';
+import { readGvisorFlags } from './gvisor.ts';
 import type { MachineDir, RunDir } from './run-dir.ts';
 
 export type RuntimeName = 'runc' | 'crun' | 'runsc';
@@ -21,6 +22,12 @@ export type RuntimeOptions = {
 };
 
 const mostLogBytes = 65_536;
+
+/** Flags that the runtime needs on this host, for `RuntimeOptions`. */
+export async function readRuntimeFlags(runtime: RuntimeName): Promise<readonly string[]> {
+  if (runtime === 'crun') return ['--cgroup-manager=cgroupfs'];
+  return runtime === 'runsc' ? await readGvisorFlags() : [];
+}
 
 /**
  * Commands of an OCI runtime. They are never cut short by a caller, who would have to guess what is left, and never
