@@ -1,6 +1,7 @@
 import {
   FileError,
   type FileFields,
+  parseChecksum,
   parseChmod,
   parseChown,
   parseCopy,
@@ -13,6 +14,7 @@ import {
 } from '@sprites/contract/files';
 import { readBody, sendJson } from '../http/answer.ts';
 import { type Call, notAllowed, notFound, type Resource } from '../http/resource.ts';
+import { receiveArchive, sendArchive } from './archive.ts';
 import type { FileThread } from './file-thread.ts';
 import { receiveFile } from './receive-file.ts';
 import { sendFile } from './send-file.ts';
@@ -26,8 +28,12 @@ type Handler = (files: FileThread, call: Call, fields: FileFields) => Promise<vo
 
 /** `METHOD name` of what is under `/v1/fs`. Those in `withoutBody` have their parameters in the query alone. */
 const handlers: Readonly<Record<string, Handler>> = {
-  'GET read': (files, call, fields) => sendFile(files, call, fields),
-  'PUT write': (files, call, fields) => receiveFile(files, call, fields),
+  'GET read': sendFile,
+  'PUT write': receiveFile,
+  'GET archive': sendArchive,
+  'PUT archive': receiveArchive,
+  'GET checksum': async (files, { response }, fields) =>
+    sendJson(response, 200, await files.call('checksum', parseChecksum(fields))),
   'GET list': (files, { response }, fields) => sendList(files, response, parseList(fields)),
   'DELETE delete': async (files, { response }, fields) =>
     sendJson(response, 200, await files.call('remove', parseDelete(fields))),

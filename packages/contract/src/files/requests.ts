@@ -61,7 +61,17 @@ export type ChownRequest = Rights & {
 };
 
 /** A tree to pack or unpack. */
-export type ArchiveRequest = Rights & { readonly path: string };
+export type ArchiveRequest = Rights & {
+  readonly path: string;
+  /** files of this size and larger are left out when packing */
+  readonly smallerThan: number | undefined;
+};
+
+export type ChecksumRequest = Rights & {
+  readonly path: string;
+  /** bytes from the start that count */
+  readonly length: number | undefined;
+};
 
 export function parseRead(fields: FileFields): ReadRequest {
   const [start, end] = [readOffset(fields, 'start'), readOffset(fields, 'end')];
@@ -117,7 +127,11 @@ export function parseChown(fields: FileFields): ChownRequest {
 }
 
 export function parseArchive(fields: FileFields): ArchiveRequest {
-  return { ...readRights(fields), path: readPath(fields) };
+  return { ...readRights(fields), path: readPath(fields), smallerThan: readOffset(fields, 'smallerThan') };
+}
+
+export function parseChecksum(fields: FileFields): ChecksumRequest {
+  return { ...readRights(fields), path: readPath(fields), length: readOffset(fields, 'length') };
 }
 
 function readRights(fields: FileFields): Rights {

@@ -39,6 +39,16 @@ export const ListFilesQuery = z.object({
 });
 export const DeleteFileQuery = z.object({ ...onPath, recursive });
 
+export const ArchiveQuery = z.object(onPath);
+export const PackQuery = z.object({
+  ...onPath,
+  smallerThan: z.string().optional().meta({ description: 'Leaves out files of this size and larger' }),
+});
+export const ChecksumQuery = z.object({
+  ...onPath,
+  length: z.string().optional().meta({ description: 'Counts only that many bytes from the start' }),
+});
+
 const inBody = {
   workingDir,
   asRoot: z.boolean().optional(),
@@ -87,6 +97,17 @@ export const FileList = z
 export const WrittenFile = z
   .object({ path: z.string(), size: z.int(), mode: z.string() })
   .meta({ id: 'WrittenFile' });
+export const UnpackedFiles = z
+  .object({
+    path: z.string(),
+    count: z.int(),
+    totalBytes: z.int(),
+    sha256: z.string().meta({ description: 'Of the archive as it came' }),
+  })
+  .meta({ id: 'UnpackedFiles' });
+export const FileChecksum = z
+  .object({ path: z.string(), size: z.int(), sha256: z.string() })
+  .meta({ id: 'FileChecksum' });
 export const DeletedFiles = z
   .object({ deleted: z.array(z.string()), count: z.int() })
   .meta({ id: 'DeletedFiles' });

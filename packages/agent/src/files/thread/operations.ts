@@ -1,16 +1,22 @@
 import { chmod, chown } from './change.ts';
+import { checksum } from './checksum.ts';
 import type { OperationContext } from './context.ts';
 import { copy } from './copy.ts';
 import { commitWrite, discardWrite } from './finish-write.ts';
 import { list } from './list.ts';
 import { openRead } from './open-read.ts';
 import { openWrite } from './open-write.ts';
+import { pack } from './pack.ts';
 import { remove } from './remove.ts';
 import { rename } from './rename.ts';
+import { unpack } from './unpack.ts';
 
 /** What the thread can be asked for, by name. An operation gives its answer piece by piece, as the asker takes them. */
 export const operations = {
   list,
+  pack,
+  unpack,
+  checksum: once(checksum),
   openRead: once(openRead),
   openWrite: once(openWrite),
   commitWrite: once(commitWrite),
