@@ -14,7 +14,7 @@ import { ConnectionError } from './errors.ts';
 import { collect } from './exec/exec-file.ts';
 import { execFileHTTP } from './exec/http-exec.ts';
 import { DiffStream, readPatch } from './http/diff-stream.ts';
-import { endpointURL, type RequestOptions, request, requestJson } from './http/request.ts';
+import { endpointURL, request, requestJson, streamed } from './http/request.ts';
 import {
   CheckpointStream,
   EventStream,
@@ -41,8 +41,6 @@ import type {
   SleepOptions,
   SpawnOptions,
   SpriteCheck,
-  SpriteConfig,
-  SpriteInfo,
   UpdateSpriteOptions,
   URLSettings,
 } from './options.ts';
@@ -51,70 +49,7 @@ import { toCheckpoint, toSession } from './wire.ts';
 
 /** A sprite by its name. What the server said of it is there when it came from create, get, list or update. */
 export class Sprite extends SpriteServices {
-  /** everything the server said, or undefined for a bare handle */
-  readonly info: SpriteInfo | undefined;
   #control: ControlPool | undefined;
-
-  constructor(name: string, client: SpritesClient, info?: SpriteInfo) {
-    super(name, client);
-    this.info = info;
-  }
-
-  get id(): string | undefined {
-    return this.info?.id;
-  }
-
-  get organizationName(): string | undefined {
-    return this.info?.organization;
-  }
-
-  get status(): string | undefined {
-    return this.info?.status;
-  }
-
-  get config(): SpriteConfig | undefined {
-    return this.info?.config;
-  }
-
-  get environment(): Readonly<Record<string, string>> | undefined {
-    return this.info?.environment;
-  }
-
-  get createdAt(): Date | undefined {
-    return this.info?.createdAt;
-  }
-
-  get updatedAt(): Date | undefined {
-    return this.info?.updatedAt;
-  }
-
-  get url(): string | undefined {
-    return this.info?.url;
-  }
-
-  get urlSettings(): URLSettings | undefined {
-    return this.info?.urlSettings;
-  }
-
-  get version(): string | undefined {
-    return this.info?.version;
-  }
-
-  get environmentVersion(): string | undefined {
-    return this.info?.environmentVersion;
-  }
-
-  get labels(): readonly string[] {
-    return this.info?.labels ?? [];
-  }
-
-  get lastRunningAt(): Date | undefined {
-    return this.info?.lastRunningAt;
-  }
-
-  get lastWarmingAt(): Date | undefined {
-    return this.info?.lastWarmingAt;
-  }
 
   /** Starts a command and returns at once; wakes the sprite. */
   spawn(command: string, args: readonly string[] = [], options: SpawnOptions = {}): SpriteCommand {
@@ -405,9 +340,4 @@ export class Sprite extends SpriteServices {
     this.#control ??= new ControlPool(this);
     return this.#control;
   }
-}
-
-/** Options of a request whose answer takes as long as it takes. */
-function streamed({ signal }: CallOptions): Pick<RequestOptions, 'accept' | 'signal' | 'timeoutMs'> {
-  return { accept: 'application/x-ndjson', signal, timeoutMs: 0 };
 }

@@ -87,6 +87,11 @@ function requestBody({ upload, bytes, json }: RequestOptions): RequestInit {
   return { body: bytes ?? (json === undefined ? null : JSON.stringify(json)) };
 }
 
+/** Options of a request whose answer takes as long as it takes. */
+export function streamed({ signal }: Pick<RequestOptions, 'signal'>): RequestOptions {
+  return { accept: 'application/x-ndjson', signal, timeoutMs: 0 };
+}
+
 function requestHeaders(server: Server, options: RequestOptions): Record<string, string> {
   const headers: Record<string, string> = {
     authorization: options.authorization ?? `Bearer ${server.token}`,

@@ -1,21 +1,13 @@
 import { type Endpoint, endpoints } from '@sprites/contract';
-import type { SpritesClient } from '../client.ts';
-import { request, requestJson } from '../http/request.ts';
+import { request, requestJson, streamed } from '../http/request.ts';
 import { ServiceLogStream } from '../http/streams.ts';
 import type { CallOptions } from '../options.ts';
+import { SpriteFacts } from '../sprite-facts.ts';
 import { toService, toTask } from '../wire.ts';
 import type { ServiceLogsOptions, ServiceRequest, ServiceWithState, Task } from './service.ts';
 
 /** What a sprite offers for its services and tasks. */
-export class SpriteServices {
-  readonly name: string;
-  readonly client: SpritesClient;
-
-  constructor(name: string, client: SpritesClient) {
-    this.name = name;
-    this.client = client;
-  }
-
+export class SpriteServices extends SpriteFacts {
   async listServices({ signal }: CallOptions = {}): Promise<ServiceWithState[]> {
     const params = { name: this.name };
     return (await requestJson(this.client, endpoints.listServices, { params, signal })).map(toService);
@@ -94,9 +86,7 @@ export class SpriteServices {
       params: { name: this.name, service },
       query: new URLSearchParams(given),
       ...(json === undefined ? {} : { json }),
-      accept: 'application/x-ndjson',
-      signal,
-      timeoutMs: 0,
+      ...streamed({ signal }),
     });
     return new ServiceLogStream(response);
   }
