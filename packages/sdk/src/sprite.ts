@@ -9,7 +9,6 @@ import {
   type SpriteCommand,
   spawn,
 } from '#transport';
-import type { SpritesClient } from './client.ts';
 import { ConnectionError } from './errors.ts';
 import { collect } from './exec/exec-file.ts';
 import { execFileHTTP } from './exec/http-exec.ts';
