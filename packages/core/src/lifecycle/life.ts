@@ -23,19 +23,20 @@ export function lifeOf(
   machines: Machines,
   sprite: SpriteRecord,
 ): Life {
-  const { lastWake, lastSleep, lastActiveAt } = sprite;
   const machine = machines.get(sprite.id);
-  if (machine === undefined) {
-    return {
-      state: 'cold',
-      since: sprite.stateSince ?? sprite.createdAt,
-      heldBy: [],
-      sleepsAt: undefined,
+  // one that stops is shown as its record has it until it has stopped
+  if (machine === undefined || machine.state === 'stopping') {
+    const {
+      status: state,
       lastWake,
       lastSleep,
       lastActiveAt,
-    };
+      createdAt,
+      stateSince: since = createdAt,
+    } = sprite;
+    return { state, since, heldBy: [], sleepsAt: undefined, lastWake, lastSleep, lastActiveAt };
   }
+  const { lastWake, lastSleep } = machine.record;
   const windows = windowsOf(settings, machine.record);
   const isWarm = machine.state === 'warm';
   const busyness = machines.holds.read(sprite.id, windows.warmAfterMs);

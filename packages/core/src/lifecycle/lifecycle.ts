@@ -109,7 +109,8 @@ export class Lifecycle {
 
   /** True while the sprite has programs, running or frozen: then it has sessions. */
   hasMachine(spriteId: string): boolean {
-    return this.#machines.get(spriteId) !== undefined;
+    const state = this.#machines.get(spriteId)?.state;
+    return state !== undefined && state !== 'stopping';
   }
 
   /** What a sprite is doing, and why. */
@@ -284,7 +285,8 @@ export class Lifecycle {
   /** Undoes a sleep that was a mistake; what somebody has put to sleep stays so. */
   #wakeIfUnforced(spriteId: string, cause: string): void {
     const machine = this.#machines.get(spriteId);
-    if (machine === undefined || machine.state === 'running' || machine.forced) return;
+    if (machine === undefined || machine.forced) return;
+    if (machine.state !== 'freezing' && machine.state !== 'warm') return;
     const { record } = machine;
     this.inBackground(`waking sprite ${record.name}`, () => this.wake(record, this.#closing.signal, cause));
   }
@@ -302,6 +304,11 @@ export class Lifecycle {
     const machine = this.#machines.get(sprite.id);
     if (machine?.state === 'running') return { kind: 'running', tookMs: 0, cause };
     if (machine === undefined) return this.#machines.start(sprite, cause);
+    if (machine.state === 'stopping') {
+      // an earlier stop failed half-way
+      await this.#machines.stop(sprite.id, cause);
+      return this.#machines.start(sprite, cause);
+    }
     return (await this.#thaw(machine, cause)) ?? this.#machines.start(sprite, cause);
   }
 
@@ -311,7 +318,7 @@ export class Lifecycle {
     try {
       const wake = await this.#machines.thaw(machine, cause);
       this.inBackground(`noting that sprite ${name} woke`, () =>
-        this.#turns.take(id, () => this.#machines.noteThaw(id, wake)),
+        this.#turns.take(id, () => this.#machines.noteThaw(id)),
       );
       return wake;
     } catch (error) {

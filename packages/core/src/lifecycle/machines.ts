@@ -1,5 +1,5 @@
 import { SpriteError } from '@sprites/contract';
-import type { SleepRecord, SpritePatch, SpriteRecord, WakeRecord } from '../ports/store.ts';
+import type { SleepRecord, SpritePatch, SpriteRecord } from '../ports/store.ts';
 import { Holds } from './holds.ts';
 import type { LifecycleDeps, LifecycleObservers, Wake } from './lifecycle.ts';
 import { createMachineSpec } from './machine-spec.ts';
@@ -8,8 +8,8 @@ import { createMachineSpec } from './machine-spec.ts';
 export type Machine = {
   /** the newest known record of the sprite */
   record: SpriteRecord;
-  /** `freezing`: requests wait for the end of that, and then thaw it */
-  state: 'running' | 'freezing' | 'warm';
+  /** `freezing` and `stopping`: requests wait for the end of that, and then wake it */
+  state: 'running' | 'freezing' | 'warm' | 'stopping';
   sinceMs: number;
   /** true when somebody asked for the sleep although the sprite was busy */
   forced: boolean;
@@ -98,26 +98,27 @@ export class Machines {
     const { clock, driver } = this.#deps;
     const startedAt = clock.now();
     await driver.thaw(id);
-    this.#become(machine, 'running');
+    const wake = { kind: 'warm', tookMs: clock.now() - startedAt, cause } as const;
+    this.#become(machine, 'running', { lastWake: wake });
     machine.forced = false;
     this.holds.touch(id);
     this.observers.onRunning(id);
-    return this.#woke(id, { kind: 'warm', tookMs: clock.now() - startedAt, cause });
+    return this.#woke(id, wake);
   }
 
   /** Writes what a thaw changed; apart from it, as nobody needs to wait for that. */
-  async noteThaw(spriteId: string, { tookMs, cause }: Wake): Promise<void> {
+  async noteThaw(spriteId: string): Promise<void> {
     const machine = this.#machines.get(spriteId);
     if (machine?.state !== 'running') return;
     const now = new Date(this.#deps.clock.now()).toISOString();
-    const lastWake: WakeRecord = { kind: 'warm', tookMs, cause };
+    const { lastWake } = machine.record;
     await this.#update(spriteId, { ...statusOf(machine), lastWake, lastRunningAt: now, lastActiveAt: now });
   }
 
   /** Stops the programs of a running machine where they are; when they cannot be stopped, they go on and this rejects. */
   async freeze(machine: Machine, cause: string, forced: boolean): Promise<void> {
     const { id } = machine.record;
-    const { driver, clock } = this.#deps;
+    const { driver } = this.#deps;
     const lastActiveAt = this.lastActiveAt(machine);
     machine.state = 'freezing';
     machine.forced = forced;
@@ -128,9 +129,9 @@ export class Machines {
       machine.state = 'running';
       throw error;
     }
-    this.#become(machine, 'warm');
     const lastSleep: SleepRecord = { kind: 'warm', cause };
-    const lastWarmingAt = new Date(clock.now()).toISOString();
+    this.#become(machine, 'warm', { lastSleep, lastActiveAt });
+    const lastWarmingAt = new Date(machine.sinceMs).toISOString();
     await this.#update(id, { ...statusOf(machine), lastSleep, lastWarmingAt, lastActiveAt });
     this.#deps.events.record(id, {
       type: 'slept',
@@ -143,13 +144,16 @@ export class Machines {
   async stop(spriteId: string, cause: string): Promise<void> {
     const machine = this.#machines.get(spriteId);
     const lastActiveAt = machine === undefined ? undefined : this.lastActiveAt(machine);
-    this.#machines.delete(spriteId);
+    if (machine !== undefined) machine.state = 'stopping';
     this.observers.onStop(spriteId);
     const sprite = await this.#deps.store.findSpriteById(spriteId);
-    if (sprite === undefined) return;
-    await this.#release(sprite);
+    if (sprite !== undefined) await this.#release(sprite);
     this.holds.machineEnded(spriteId);
-    if (sprite.status === 'cold') return;
+    if (sprite !== undefined && sprite.status !== 'cold') await this.#noteStop(spriteId, cause, lastActiveAt);
+    this.#machines.delete(spriteId);
+  }
+
+  async #noteStop(spriteId: string, cause: string, lastActiveAt: string | undefined): Promise<void> {
     const lastSleep: SleepRecord = { kind: 'cold', cause };
     const stateSince = new Date(this.#deps.clock.now()).toISOString();
     await this.#update(spriteId, {
@@ -171,8 +175,10 @@ export class Machines {
     return lastActiveMs === 0 ? record.lastActiveAt : new Date(lastActiveMs).toISOString();
   }
 
-  #become(machine: Machine, state: Machine['state']): void {
+  /** What changes is shown at once, and written afterwards. */
+  #become(machine: Machine, state: Machine['state'], change: SpritePatch): void {
     machine.state = state;
+    machine.record = { ...machine.record, ...change };
     machine.sinceMs = this.#deps.clock.now();
   }
 

@@ -1,0 +1,166 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Sprite, SpritesClient } from '@sprites/sdk';
+import { startTestServer, type TestServer } from '@sprites/testkit';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+let server: TestServer;
+let client: SpritesClient;
+
+beforeEach(async () => {
+  server = await startTestServer({ settings: { SPRITES_WARM_AFTER_S: '1', SPRITES_COLD_AFTER_S: 'never' } });
+  client = new SpritesClient(server.token, { baseURL: server.baseUrl });
+}, 120_000);
+
+// Closing throws when anything is left in the kernel.
+afterEach(async () => {
+  await server.close();
+}, 120_000);
+
+async function statusOf(sprite: Sprite): Promise<string | undefined> {
+  return (await client.getSprite(sprite.name)).status;
+}
+
+async function sh(sprite: Sprite, script: string): Promise<string> {
+  return (await sprite.execFile('sh', ['-c', script])).stdout;
+}
+
+/** Starts a sprite with a program that is the same for as long as its machine is. */
+async function startSprite(name: string): Promise<Sprite> {
+  const sprite = await client.createSprite(name);
+  await sh(sprite, 'date +%s%N > /dev/shm/mark');
+  return sprite;
+}
+
+/** Machines of this server, by their state files. */
+async function machines(): Promise<readonly string[]> {
+  return readdir(join(server.runDir, 'machines'));
+}
+
+/** Sends a signal to the first process of the only machine, which is its agent. */
+async function signalAgent(signal: NodeJS.Signals): Promise<void> {
+  const [id = ''] = await machines();
+  const state: unknown = JSON.parse(
+    await readFile(join(server.runDir, 'machines', id, 'state.json'), 'utf8'),
+  );
+  const { init } = Object(state);
+  process.kill(init.pid, signal);
+}
+
+async function eventTypes(sprite: Sprite): Promise<readonly string[]> {
+  const types: string[] = [];
+  for await (const { type } of await sprite.events()) types.push(type);
+  return types;
+}
+
+async function pause(ms: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** What is under way when the server dies. */
+const acts: readonly ((sprite: Sprite) => Promise<unknown>)[] = [
+  (sprite) => sprite.sleep(),
+  (sprite) => sprite.sleep({ to: 'cold' }),
+  (sprite) => sprite.sleep().then(() => sprite.wake()),
+  (sprite) => sprite.sleep({ to: 'cold' }).then(() => sprite.wake()),
+  (sprite) => sprite.restart(),
+];
+
+describe('kill -9 of the server', () => {
+  it('leaves warm sprites warm, which go on where they were', async () => {
+    const sprite = await startSprite('warm');
+    const mark = await sh(sprite, 'cat /dev/shm/mark');
+    const session = sprite.spawn('sh', ['-c', 'read line; echo $line'], { detachable: true });
+    session.on('error', () => undefined);
+    await expect.poll(async () => (await sprite.listSessions()).length).toBe(1);
+    session.detach();
+    await session.wait().catch(() => undefined);
+    await expect.poll(() => statusOf(sprite), { timeout: 20_000 }).toBe('warm');
+    const before = (await client.getSprite(sprite.name)).info?.lifecycle;
+    await server.kill9();
+    await server.restart();
+    const after = (await client.getSprite(sprite.name)).info?.lifecycle;
+    expect(after).toEqual(before);
+    expect(await sh(sprite, 'cat /dev/shm/mark')).toBe(mark);
+    expect((await sprite.listSessions()).map(({ id }) => id)).toEqual([session.sessionId]);
+    expect((await client.getSprite(sprite.name)).info?.lifecycle.lastWake).toMatchObject({ kind: 'warm' });
+    await expect.poll(() => statusOf(sprite), { timeout: 20_000 }).toBe('warm');
+  }, 90_000);
+
+  it('while sprites fall asleep, wake and go cold leaves none stuck and none running twice', async () => {
+    const sprites = await Promise.all(Array.from({ length: 5 }, (_, i) => startSprite(`busy-${i}`)));
+    for (const delayMs of [1, 5, 20, 80]) {
+      const settled = Promise.allSettled(sprites.map((sprite, i) => acts[i]?.(sprite)));
+      await pause(delayMs);
+      await server.kill9();
+      await settled;
+      await server.restart();
+      const answers = await Promise.all(
+        sprites.map((sprite) => sh(sprite, 'hostname; ls /proc | grep -c "^1$"')),
+      );
+      expect(answers).toEqual(sprites.map(({ name }) => `${name}\n1\n`));
+      expect(await machines()).toHaveLength(sprites.length);
+      sprites.push(sprites.shift() ?? expect.unreachable());
+    }
+    await Promise.all(sprites.map((sprite) => sprite.sleep({ to: 'cold' })));
+    expect(await machines()).toEqual([]);
+  }, 120_000);
+});
+
+describe('an agent', () => {
+  it('that is killed comes back by itself, which the history tells', async () => {
+    const sprite = await startSprite('killed');
+    await signalAgent('SIGKILL');
+    await expect
+      .poll(() => eventTypes(sprite), { timeout: 20_000 })
+      .toEqual(expect.arrayContaining(['crashed']));
+    await expect.poll(() => statusOf(sprite), { timeout: 20_000 }).toBe('running');
+    expect(await sh(sprite, 'ls /dev/shm | wc -l')).toBe('0\n');
+  }, 60_000);
+
+  it('that dies in its sleep or as its sprite wakes costs no request', async () => {
+    const sprite = await startSprite('dies');
+    for (const delayMs of [undefined, 0, 1, 3, 8]) {
+      await sprite.sleep();
+      if (delayMs === undefined) await signalAgent('SIGKILL');
+      const woken = sprite.wake();
+      if (delayMs !== undefined) {
+        await pause(delayMs);
+        await signalAgent('SIGKILL');
+      }
+      await woken;
+      expect(await sh(sprite, 'echo answered')).toBe('answered\n');
+      await sprite.sleep({ to: 'cold' });
+      await sprite.wake();
+    }
+    expect(await machines()).toHaveLength(1);
+  }, 60_000);
+
+  it('that does not say whether it is busy keeps its sprite awake, which says so', async () => {
+    const sprite = await startSprite('silent');
+    const held = async (): Promise<readonly string[]> =>
+      ((await client.getSprite(sprite.name)).info?.lifecycle.heldBy ?? []).map(({ kind }) => kind);
+    await expect.poll(held).not.toContain('connection');
+    await signalAgent('SIGSTOP');
+    await expect.poll(held, { timeout: 30_000 }).toContain('unknown');
+    expect(await statusOf(sprite)).toBe('running');
+    expect((await sprite.sleep({ to: 'cold' })).status).toBe('cold');
+    expect(await sh(sprite, 'echo again')).toBe('again\n');
+  }, 60_000);
+});
+
+describe('a host that has booted again', () => {
+  it('has only cold sprites, which wake as ever', async () => {
+    const warm = await startSprite('was-warm');
+    const running = await startSprite('was-running');
+    await running.update({ idle: { warmAfterS: 'never' } });
+    await sh(warm, 'echo kept > ~/file; sync');
+    await expect.poll(() => statusOf(warm), { timeout: 20_000 }).toBe('warm');
+    await server.kill9();
+    // all that is left of machines after a boot is the disks
+    await server.down();
+    await server.restart();
+    expect([await statusOf(warm), await statusOf(running)]).toEqual(['cold', 'cold']);
+    expect(await sh(warm, 'cat ~/file; ls /dev/shm | wc -l')).toBe('kept\n0\n');
+  }, 60_000);
+});
