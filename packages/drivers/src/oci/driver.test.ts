@@ -181,7 +181,7 @@ describe('OciDriver', () => {
       const code = `
         import { setTimeout as sleep } from 'node:timers/promises';
         import { openOciDriver } from ${JSON.stringify(new URL('./driver.ts', import.meta.url).href)};
-        const driver = await openOciDriver({ ...${JSON.stringify(f.options)}, clock: { now: Date.now, sleep } });
+        const driver = await openOciDriver({ ...${JSON.stringify(f.options)}, clock: { now: Date.now, sleep: (ms, signal) => sleep(ms, undefined, { signal }) } });
         console.log('starting');
         await driver.start(${JSON.stringify(spec)}, () => new Promise(() => setTimeout(() => 0, 60_000)), AbortSignal.timeout(60_000));
       `;

@@ -138,17 +138,20 @@ export class Runtime {
     const { promise, resolve, reject } = Promise.withResolvers<number | string>();
     child.once('error', reject);
     child.once('close', (exitCode, exitSignal) => resolve(exitCode ?? exitSignal ?? 'unknown'));
-    const overdue = this.#clock.sleep(limitMs, ended.signal).then(
+    let isOverdue = false;
+    void this.#clock.sleep(limitMs, ended.signal).then(
       () => {
-        if (child.pid !== undefined) killGroup(child.pid);
-        return true;
+        if (ended.signal.aborted || child.pid === undefined) return;
+        isOverdue = true;
+        killGroup(child.pid);
       },
-      () => false,
+      () => {
+        // the command ended in time
+      },
     );
     try {
       const code = await promise;
-      ended.abort();
-      if (!(await overdue)) return code;
+      if (!isOverdue) return code;
     } finally {
       ended.abort();
     }
