@@ -51,6 +51,35 @@ export const CheckpointLine = z
   .meta({ id: 'CheckpointLine' });
 export type CheckpointLine = z.infer<typeof CheckpointLine>;
 
+/** Shortest time between two automatic checkpoints of a sprite, in seconds. */
+const minEveryS = 5;
+const keepCount = z.int().min(0).max(1000);
+
+/** When a sprite is saved by itself; what is left out stays as it was, and null follows the server. */
+export const AutoCheckpointSettings = z
+  .strictObject({
+    every_s: z
+      .union([z.literal('off'), z.int().min(minEveryS).max(31_536_000)])
+      .nullable()
+      .optional()
+      .meta({ description: 'Seconds between two, while the disk changes; at least 5' }),
+    keep_hourly: keepCount.nullable().optional(),
+    keep_daily: keepCount.nullable().optional(),
+  })
+  .meta({
+    id: 'AutoCheckpointSettings',
+    description: 'When the sprite is saved by itself, and of how many hours and days the newest stays',
+  });
+
+/** What is in force. */
+export const AutoCheckpoints = z
+  .object({
+    every_s: z.union([z.literal('off'), z.int()]),
+    keep_hourly: z.int(),
+    keep_daily: z.int(),
+  })
+  .meta({ id: 'AutoCheckpoints' });
+
 /** Most checkpoints one verification names. */
 const maxVerified = 1000;
 

@@ -12,6 +12,7 @@ export const eventTypes = [
   'restore_failed',
   'forked',
   'upgraded',
+  'upgrade_failed',
   'warning',
 ] as const;
 export type EventType = (typeof eventTypes)[number];

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ForkSource } from './checkpoint.ts';
+import { AutoCheckpointSettings, AutoCheckpoints, ForkSource } from './checkpoint.ts';
 import { Idle, IdleSettings, SpriteLifecycle } from './lifecycle.ts';
 import { Environment, Label, SpriteName } from './names.ts';
 
@@ -60,6 +60,7 @@ export const CreateSprite = z
       .optional()
       .meta({ description: 'Name or digest of an installed base image' }),
     idle: IdleSettings.optional(),
+    auto_checkpoints: AutoCheckpointSettings.optional(),
     from: ForkSource.optional().meta({
       description: 'Begin with a copy of another sprite’s disk, live or as a checkpoint saved it',
     }),
@@ -72,6 +73,7 @@ export const UpdateSprite = z
     labels: Labels.optional(),
     clear_labels: z.boolean().optional(),
     idle: IdleSettings.optional(),
+    auto_checkpoints: AutoCheckpointSettings.optional(),
   })
   .meta({ id: 'UpdateSprite' });
 
@@ -110,6 +112,7 @@ export const Sprite = z
     last_started_at: Timestamp.nullable(),
     last_active_at: Timestamp.nullable(),
     idle: Idle,
+    auto_checkpoints: AutoCheckpoints,
     lifecycle: SpriteLifecycle,
   })
   .meta({ id: 'Sprite' });

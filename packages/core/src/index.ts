@@ -1,4 +1,5 @@
 export * from './changes/changes.ts';
+export * from './checkpoints/automatic.ts';
 export * from './checkpoints/create.ts';
 export * from './checkpoints/deps.ts';
 export * from './checkpoints/diff.ts';
@@ -35,6 +36,7 @@ export type * from './ports/network.ts';
 export type * from './ports/store.ts';
 export type * from './ports/views.ts';
 export * from './settings.ts';
+export * from './sprites/auto-checkpoints.ts';
 export * from './sprites/create.ts';
 export * from './sprites/deps.ts';
 export * from './sprites/effective-config.ts';

@@ -18,6 +18,12 @@ export type Settings = {
   readonly readyMachines: number;
   /** longest time a request waits for a sprite to wake, in `ms` */
   readonly wakeTimeoutMs: number;
+  /** when sprites are saved by themselves, and how many of these checkpoints stay */
+  readonly autoCheckpoints: {
+    readonly everyS: number | 'off';
+    readonly keepHourly: number;
+    readonly keepDaily: number;
+  };
   /** seconds of idleness until a running sprite is frozen in memory */
   readonly warmAfterS: number | 'never';
   /** seconds in memory until a warm sprite is stopped */

@@ -27,6 +27,7 @@ const demo = {
   last_started_at: null,
   last_active_at: null,
   idle: { warm_after_s: 30, cold_after_s: 'never' },
+  auto_checkpoints: { every_s: 3600, keep_hourly: 24, keep_daily: 7 },
   lifecycle: {
     state: 'cold',
     since: '2026-01-01T00:00:00Z',

@@ -33,6 +33,7 @@ const createOptionKeys: ReadonlySet<string> = new Set<keyof CreateSpriteOptions>
   'labels',
   'waitForCapacity',
   'runtime',
+  'autoCheckpoints',
   'image',
   'idle',
   'from',

@@ -1,5 +1,8 @@
 import type { ChangeKind, FileKind, SpriteStatus } from '@sprites/contract';
 import type { z } from 'zod';
+import type { AutoCheckpointOptions, AutoCheckpoints } from './checkpoint-options.ts';
+
+export type * from './checkpoint-options.ts';
 
 /** How to reach a server. */
 export type ClientOptions = {
@@ -46,6 +49,7 @@ export type CreateSpriteOptions = CallOptions & {
   readonly image?: string;
   /** how long it may be idle; default the server's */
   readonly idle?: IdleSettings;
+  readonly autoCheckpoints?: AutoCheckpointOptions;
   /** begin with a copy of another sprite's disk: the live one, or a saved one */
   readonly from?: { readonly sprite: string; readonly checkpoint?: string };
 };
@@ -60,6 +64,7 @@ export type ForkOptions = Pick<
 };
 
 export type UpdateSpriteOptions = CallOptions & {
+  readonly autoCheckpoints?: AutoCheckpointOptions;
   readonly urlSettings?: URLSettings;
   /** replaces all labels; empty clears */
   readonly labels?: readonly string[];
@@ -94,6 +99,7 @@ export type SpriteInfo = {
   readonly isolation: 'container' | 'gvisor' | 'microvm' | 'emulated';
   /** how many machines the sprite has had */
   readonly incarnation: number;
+  readonly autoCheckpoints: AutoCheckpoints;
   readonly labels: readonly string[];
   readonly lastRunningAt?: Date;
   readonly lastWarmingAt?: Date;
@@ -216,27 +222,6 @@ export type SessionKillEvent = {
   readonly signal?: string;
   readonly pid?: number;
   readonly exitCode?: number;
-};
-
-/** A saved disk of a sprite, or the live one under the id `Current`. */
-export type Checkpoint = {
-  readonly id: string;
-  readonly createTime: Date;
-  readonly comment?: string;
-  /** the checkpoint its disk was based on */
-  readonly sourceId?: string;
-  /** all checkpoints it descends from, oldest first */
-  readonly history: readonly string[];
-  readonly isAuto: boolean;
-  /** empty when healthy */
-  readonly health: string;
-};
-
-export type ListCheckpointsOptions = CallOptions & {
-  /** only this checkpoint and those that descend from it */
-  readonly history?: string;
-  /** automatic ones too */
-  readonly includeAuto?: boolean;
 };
 
 export type DiffOptions = CallOptions & {

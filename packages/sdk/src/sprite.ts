@@ -9,6 +9,7 @@ import {
   type SpriteCommand,
   spawn,
 } from '#transport';
+import { listCheckpoints, verifyCheckpoints } from './checkpoints.ts';
 import { ConnectionError } from './errors.ts';
 import { collect } from './exec/exec-file.ts';
 import { execFileHTTP } from './exec/http-exec.ts';
@@ -19,7 +20,7 @@ import {
   EventStream,
   RestoreStream,
   SessionKillStream,
-  VerifyStream,
+  type VerifyStream,
 } from './http/streams.ts';
 import type {
   CallOptions,
@@ -140,18 +141,12 @@ export class Sprite extends SpriteServices {
   }
 
   /** The live disk as `Current`, then the checkpoints, newest first; never wakes the sprite. */
-  async listCheckpoints(
+  listCheckpoints(
     history: string | ListCheckpointsOptions = {},
     more: Omit<ListCheckpointsOptions, 'history'> = {},
   ): Promise<Checkpoint[]> {
-    const options: ListCheckpointsOptions = typeof history === 'string' ? { ...more, history } : history;
-    const query = new URLSearchParams();
-    if (options.history) query.set('history', options.history);
-    if (options.includeAuto === true) query.set('includeAuto', 'true');
-    const { signal } = options;
-    const params = { name: this.name };
-    const list = await requestJson(this.client, endpoints.listCheckpoints, { params, query, signal });
-    return list.map(toCheckpoint);
+    const options = typeof history === 'string' ? { ...more, history } : history;
+    return listCheckpoints(this.client, this.name, options);
   }
 
   async getCheckpoint(id: string, { signal }: CallOptions = {}): Promise<Checkpoint> {
@@ -179,12 +174,8 @@ export class Sprite extends SpriteServices {
    * Compares checkpoints, all when none is named, with the checksums made when they were new. `wait()` on the stream for
    * its end, which is an error with code `checkpoint_damaged` when any is.
    */
-  async verifyCheckpoints(ids: readonly string[] = [], options: CallOptions = {}): Promise<VerifyStream> {
-    const params = { name: this.name };
-    const json = ids.length === 0 ? {} : { ids };
-    return new VerifyStream(
-      await request(this.client, endpoints.verifyCheckpoints, { params, json, ...streamed(options) }),
-    );
+  verifyCheckpoints(ids: readonly string[] = [], options: CallOptions = {}): Promise<VerifyStream> {
+    return verifyCheckpoints(this.client, this.name, ids, options);
   }
 
   /** Deletes a checkpoint; the one the live disk is based on is refused. */

@@ -45,6 +45,11 @@ export function toSpriteInfo(wire: WireSprite): sdk.SpriteInfo {
     image: wire.image,
     isolation: wire.isolation,
     incarnation: wire.incarnation,
+    autoCheckpoints: {
+      everyS: wire.auto_checkpoints.every_s,
+      keepHourly: wire.auto_checkpoints.keep_hourly,
+      keepDaily: wire.auto_checkpoints.keep_daily,
+    },
     labels: wire.labels,
     ...date('lastRunningAt', wire.last_running_at),
     ...date('lastWarmingAt', wire.last_warming_at),
@@ -224,17 +229,33 @@ export function fromCreateOptions(name: string, options: sdk.CreateSpriteOptions
     runtime: options.runtime,
     image: options.image,
     idle: fromIdle(options.idle),
+    auto_checkpoints: fromAutoCheckpoints(options.autoCheckpoints),
     from: options.from,
   };
 }
 
 export function fromUpdateOptions(options: sdk.UpdateSpriteOptions): unknown {
-  const { urlSettings, labels, idle } = options;
-  return { url_settings: fromURLSettings(urlSettings), labels, idle: fromIdle(idle) };
+  const { urlSettings, labels, idle, autoCheckpoints } = options;
+  return {
+    url_settings: fromURLSettings(urlSettings),
+    labels,
+    idle: fromIdle(idle),
+    auto_checkpoints: fromAutoCheckpoints(autoCheckpoints),
+  };
 }
 
 function fromIdle(idle: sdk.IdleSettings | undefined): unknown {
   return idle && { warm_after_s: idle.warmAfterS, cold_after_s: idle.coldAfterS };
+}
+
+function fromAutoCheckpoints(options: sdk.AutoCheckpointOptions | undefined): unknown {
+  return (
+    options && {
+      every_s: options.everyS,
+      keep_hourly: options.keepHourly,
+      keep_daily: options.keepDaily,
+    }
+  );
 }
 
 function fromURLSettings(settings: sdk.URLSettings | undefined): unknown {

@@ -1,4 +1,4 @@
-import { type CheckpointDeps, Verifier, VerifySchedule } from '@sprites/core';
+import { AutomaticCheckpoints, type CheckpointDeps, Verifier, VerifySchedule } from '@sprites/core';
 import type { Host } from './compose-host.ts';
 import type { Config } from './config/config.ts';
 import type { Metrics } from './metrics.ts';
@@ -17,12 +17,15 @@ export function openCare(config: Config, host: Host, core: CareDeps, metrics: Me
     metrics.checksumBytes.inc(readBytes);
   });
   const schedule = new VerifySchedule({ ...core, verifier, plan: config.verify });
+  const deps: CheckpointDeps = { ...core, verifier };
+  const automatic = new AutomaticCheckpoints(deps);
   verifier.noteNew();
   schedule.open();
+  automatic.open();
   return {
-    deps: { ...core, verifier },
+    deps,
     [Symbol.asyncDispose]: async () => {
-      const closing = [verifier.close(), schedule.close()];
+      const closing = [verifier.close(), schedule.close(), automatic.close()];
       // what they wait for may take long
       await checksums.close();
       await Promise.all(closing);

@@ -43,6 +43,11 @@ export function createCore(
     maxSprites: Math.min(config.maxSprites, host.uidCapacity),
     readyMachines: config.readyMachines,
     wakeTimeoutMs: config.wakeTimeoutS * 1000,
+    autoCheckpoints: {
+      everyS: config.autoCheckpoints,
+      keepHourly: config.autoKeepHourly,
+      keepDaily: config.autoKeepDaily,
+    },
     warmAfterS: config.warmAfterS,
     coldAfterS: config.coldAfterS,
     memoryReserveBytes: config.memoryReserveMb * 1024 ** 2,

@@ -6,6 +6,7 @@ import { askYesNo } from '../terminal/ask.ts';
 import { withProgress } from '../terminal/progress.ts';
 import { printable } from '../terminal/style.ts';
 import { formatFields, formatTable } from '../terminal/table.ts';
+import { createAutoCommand } from './auto-checkpoints.ts';
 import { checkId, chooseCheckpoint, follow, isCurrent } from './choose-checkpoint.ts';
 import { allOptions, type CommandHost, createServerCommand } from './command-host.ts';
 import { createDiffCommand } from './diff.ts';
@@ -17,7 +18,7 @@ type JsonOptions = GlobalOptions & { readonly json?: boolean };
 type CreateOptions = JsonOptions & { readonly comment?: string };
 type ListOptions = JsonOptions & { readonly history?: string; readonly includeAuto?: boolean };
 
-/** Defines `sprite checkpoint` with `create`, `list`, `info`, `diff`, `restore`, `verify` and `delete`. */
+/** Defines `sprite checkpoint` with `create`, `list`, `info`, `diff`, `restore`, `verify`, `auto` and `delete`. */
 export function defineCheckpoint({ program, cli, exit }: CommandHost): void {
   const command = createServerCommand(
     'checkpoint',
@@ -28,6 +29,7 @@ export function defineCheckpoint({ program, cli, exit }: CommandHost): void {
       'sprite checkpoint info v3',
       'sprite checkpoint diff v3',
       'sprite checkpoint verify',
+      'sprite checkpoint auto --every 30m',
       'sprite checkpoint delete v3',
     ],
   )
@@ -39,6 +41,7 @@ export function defineCheckpoint({ program, cli, exit }: CommandHost): void {
   command.addCommand(createDiffCommand(cli));
   command.addCommand(createRestoreCommand(cli));
   command.addCommand(createVerifyCommand(cli));
+  command.addCommand(createAutoCommand(cli));
   command.addCommand(createDeleteCommand(cli, exit));
   program.addCommand(command);
 }

@@ -107,10 +107,11 @@ export const spritesEndpoints = {
     path: '/v1/sprites/{name}/upgrade',
     tag: 'sprites',
     summary: 'Move a sprite to the newest build of its image and the newest agent',
-    description: 'Files stay; a running sprite is restarted when there is something newer.',
+    description:
+      'Files stay. When there is a newer build the disk is saved first, and the sprite started; if it does not come up with it, it gets its old image and disk back and the answer says why.',
     body: UpgradeBody,
     answers: [{ type: 'empty', status: 204 }],
-    errors: ['invalid_request', 'unknown_image', ...wakes],
+    errors: ['invalid_request', 'unknown_image', 'operation_in_progress', 'out_of_space', ...wakes],
     authenticated: true,
   }),
   /** 4.9 */

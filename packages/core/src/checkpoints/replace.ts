@@ -1,4 +1,4 @@
-import { SpriteError } from '@sprites/contract';
+import { type EventType, SpriteError } from '@sprites/contract';
 import type { MachineControl } from '../lifecycle/lifecycle.ts';
 import type { Restoring, SpriteRecord } from '../ports/store.ts';
 import type { CheckpointDeps, Report } from './deps.ts';
@@ -14,6 +14,8 @@ export type Replacement = {
   readonly report: Report;
   /** what failed, for the error: `v1 could not be restored` */
   readonly failure: string;
+  /** `restore_failed` unless given */
+  readonly failureEvent?: EventType;
 };
 
 /**
@@ -53,18 +55,19 @@ export async function undoRestore(
 
 async function goBack(
   deps: CheckpointDeps,
-  { plan, machine, failure }: Replacement,
+  { plan, machine, failure, failureEvent = 'restore_failed' }: Replacement,
   sprite: SpriteRecord,
   cause: unknown,
 ): Promise<SpriteError> {
   await machine.stop();
   await undoRestore(deps, sprite);
   const reason = cause instanceof SpriteError ? cause.message : 'it could not be put in place';
-  const end =
-    plan.undo === undefined
-      ? `sprite ${sprite.name} had no disk to go back to`
-      : `sprite ${sprite.name} has its old disk back`;
-  const message = `${failure} (${reason}); ${end}`;
-  deps.events.record(sprite.id, { type: 'restore_failed', message });
+  const message = `${failure} (${reason}); sprite ${sprite.name} ${describeEnd(plan)}`;
+  deps.events.record(sprite.id, { type: failureEvent, message });
   return new SpriteError('wake_failed', message, { cause });
+}
+
+function describeEnd({ undo, imageDigest }: Restoring): string {
+  if (undo === undefined) return 'had no disk to go back to';
+  return imageDigest === undefined ? 'has its old disk back' : 'has its old image and disk back';
 }

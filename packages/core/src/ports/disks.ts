@@ -38,6 +38,8 @@ export interface Disks {
    * as for `saveCheckpoint`. Throws `out_of_space`.
    */
   fork(fromId: string, checkpointId: string | undefined, toId: string, quiet?: Quiet): Promise<void>;
+  /** Whether anything was written to the disk since it was saved as this checkpoint; cheap, also while a machine uses it. */
+  hasChangedSince(id: string, checkpointId: string): Promise<boolean>;
   /** Removes the checkpoint if it is there. */
   removeCheckpoint(id: string, checkpointId: string): Promise<void>;
   /** Ids of all complete checkpoints of a disk. */

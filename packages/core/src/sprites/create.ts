@@ -5,6 +5,7 @@ import { type ForkOrigin, findForkOrigin, forkDisk } from '../checkpoints/fork.t
 import { type ClaimDeps, claimMachine } from '../pool/claim.ts';
 import type { Image } from '../ports/images.ts';
 import type { SpriteRecord } from '../ports/store.ts';
+import { toAutoCheckpoints } from './auto-checkpoints.ts';
 import { effectiveConfig } from './effective-config.ts';
 import { toIdleWindows } from './idle-windows.ts';
 
@@ -175,7 +176,7 @@ export function newRecord(
     checkpointCount: 0,
     sourceCheckpoint: undefined,
     restoring: undefined,
-    autoCheckpoints: undefined,
+    autoCheckpoints: toAutoCheckpoints(input.auto_checkpoints, undefined),
     idle: toIdleWindows(input.idle, undefined),
     stateSince: now,
     lastWake: undefined,
@@ -197,7 +198,7 @@ function forkedRecord(
     privateAccess: input.url_settings?.private_access ?? sprite.privateAccess,
     labels: input.labels ?? sprite.labels,
     environment: input.environment ?? sprite.environment,
-    autoCheckpoints: undefined,
+    autoCheckpoints: toAutoCheckpoints(input.auto_checkpoints, sprite.autoCheckpoints),
     idle: toIdleWindows(input.idle, sprite.idle),
     config: { ...sprite.config, ...input.config, storage_gb: sprite.config.storage_gb },
   };

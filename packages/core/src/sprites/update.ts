@@ -1,13 +1,14 @@
 import { SpriteError, type UpdateSprite } from '@sprites/contract';
 import type { z } from 'zod';
 import type { SpritePatch, SpriteRecord } from '../ports/store.ts';
+import { toAutoCheckpoints } from './auto-checkpoints.ts';
 import type { SpriteDeps } from './deps.ts';
 import { getSprite } from './get.ts';
 import { toIdleWindows } from './idle-windows.ts';
 
 export type UpdateInput = z.output<typeof UpdateSprite> & { readonly orgId: string; readonly name: string };
 
-/** Changes URL settings, labels and idle windows; what the input leaves out stays. Throws `sprite_not_found`. */
+/** Changes URL settings, labels, idle windows and automatic checkpoints; what the input leaves out stays. Throws `sprite_not_found`. */
 export async function updateSprite(deps: SpriteDeps, input: UpdateInput): Promise<SpriteRecord> {
   const sprite = await getSprite(deps, input);
   const patch: SpritePatch = {
@@ -18,6 +19,9 @@ export async function updateSprite(deps: SpriteDeps, input: UpdateInput): Promis
       : { privateAccess: input.url_settings.private_access }),
     ...(input.clear_labels === true ? { labels: [] } : {}),
     ...(input.labels === undefined ? {} : { labels: input.labels }),
+    ...(input.auto_checkpoints === undefined
+      ? {}
+      : { autoCheckpoints: toAutoCheckpoints(input.auto_checkpoints, sprite.autoCheckpoints) }),
     ...(input.idle === undefined ? {} : { idle: toIdleWindows(input.idle, sprite.idle) }),
   };
   const updated = await deps.store.updateSprite(sprite.id, patch);

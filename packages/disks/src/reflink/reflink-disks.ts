@@ -1,4 +1,4 @@
-import { access, readdir, rm } from 'node:fs/promises';
+import { access, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SpriteError } from '@sprites/contract';
 import type { Disks, DiskUsage, Quiet } from '@sprites/core';
@@ -6,6 +6,7 @@ import { hasCode, isAttached, measureExtents, syncDirectory } from '@sprites/lin
 import { formatBytes } from '../bytes.ts';
 import { ReflinkChecksums } from '../checksums/index.ts';
 import { CheckpointFiles } from './checkpoint-files.ts';
+import { haveDiverged } from './compare-disks.ts';
 import { inspectDisk } from './inspect-disk.ts';
 import { addClone, type PlaceClone, replaceByClone } from './place-clone.ts';
 import { type PoolPaths, releasePool } from './pool-paths.ts';
@@ -14,6 +15,7 @@ import { makeTemplate } from './template.ts';
 
 const suffix = '.ext4';
 const idPattern = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
+const settledMs = 2000;
 const minDiskBytes = 64 * 1024 ** 2;
 const maxDiskBytes = 16 * 1024 ** 4;
 
@@ -31,6 +33,8 @@ export class ReflinkDisks implements Disks {
   readonly #signal: AbortSignal;
   readonly #reserveBytes: number | undefined;
   readonly #checkpoints: CheckpointFiles;
+  /** what was found unchanged, and since when: the checkpoint and the time of the last write */
+  readonly #unchanged = new Map<string, string>();
   readonly #templates = new Map<number, Promise<string>>();
 
   constructor(options: {
@@ -61,6 +65,7 @@ export class ReflinkDisks implements Disks {
 
   async remove(id: string): Promise<void> {
     const file = this.file(id);
+    this.#unchanged.delete(id);
     // The disk comes last: while it is there, a removal that was cut short is known to be unfinished.
     await this.#checkpoints.removeAll(id);
     await rm(file, { force: true });
@@ -145,6 +150,23 @@ export class ReflinkDisks implements Disks {
   async listCheckpoints(id: string): Promise<readonly string[]> {
     checkId(id);
     return this.#checkpoints.list(id);
+  }
+
+  async hasChangedSince(id: string, checkpointId: string): Promise<boolean> {
+    try {
+      const { mtimeNs, mtimeMs } = await stat(this.file(id), { bigint: true });
+      const state = `${checkpointId} ${mtimeNs}`;
+      if (this.#unchanged.get(id) === state) return false;
+      const hasChanged = await haveDiverged(this.file(id), this.#checkpoints.file(id, checkpointId));
+      // another write may get the same time as one just now
+      const isSettled = Date.now() - Number(mtimeMs) > settledMs;
+      if (!hasChanged && isSettled) this.#unchanged.set(id, state);
+      return hasChanged;
+    } catch (error) {
+      // without a disk there is nothing to save, without the checkpoint everything
+      if (hasCode(error, 'ENOENT')) return this.has(id);
+      throw error;
+    }
   }
 
   async has(id: string): Promise<boolean> {

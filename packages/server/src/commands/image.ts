@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Store } from '@sprites/core';
 import { type ImageLibrary, openImages } from '@sprites/disks/images';
 import { openSqliteStore } from '@sprites/store/sqlite';
 import type { Config } from '../config/config.ts';
@@ -50,11 +51,21 @@ export async function removeImage(config: Config, nameOrDigest: string): Promise
   const library = await openLibrary(config);
   const store = await openSqliteStore(join(config.dataDir, 'sprites.db'));
   try {
-    const used = new Set((await store.listAllSprites()).map((sprite) => sprite.imageDigest));
+    const used = await findUsed(store);
     await library.remove(nameOrDigest, (digest) => used.has(digest));
   } finally {
     await store.close();
   }
+}
+
+/** Images of sprites, those they may have to go back to, and those their checkpoints were made over. */
+async function findUsed(store: Store): Promise<ReadonlySet<string | undefined>> {
+  const used = new Set<string | undefined>();
+  for (const { id, imageDigest, restoring } of await store.listAllSprites()) {
+    used.add(imageDigest).add(restoring?.imageDigest);
+    for (const checkpoint of await store.listCheckpoints(id)) used.add(checkpoint.imageDigest);
+  }
+  return used;
 }
 
 let printed = '';

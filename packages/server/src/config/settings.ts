@@ -17,6 +17,14 @@ const verifyPlan = z.string().transform((value, context): VerifyPlan => {
   return z.NEVER;
 });
 
+const autoInterval = z.string().transform((value, context): number | 'off' => {
+  if (value === 'off') return 'off';
+  const ms = parseDurationMs(value);
+  if (ms !== undefined && ms >= 5000 && ms <= 31_536_000_000) return Math.round(ms / 1000);
+  context.addIssue({ code: 'custom' });
+  return z.NEVER;
+});
+
 const hostMemoryMb = Math.floor(totalmem() / 1024 / 1024);
 const listenPattern = /^(\[[0-9a-fA-F:]+\]|[^:[\]]+):(\d{1,5})$/;
 const cidrPattern = /^\d{1,3}(\.\d{1,3}){3}\/\d{1,2}$/;
@@ -243,6 +251,33 @@ export const settings = {
     range: 'HH:MM, a duration such as 12h of at least 1s, or off',
     schema: verifyPlan,
     fallback: '03:30',
+  }),
+  autoCheckpoints: defineSetting({
+    env: 'SPRITES_AUTO_CHECKPOINTS',
+    flag: 'auto-checkpoints',
+    placeholder: 'every',
+    help: 'how often a sprite whose disk changes is saved by itself; a sprite can have its own',
+    range: 'a duration such as 1h of at least 5s, or off',
+    schema: autoInterval,
+    fallback: '1h',
+  }),
+  autoKeepHourly: defineSetting({
+    env: 'SPRITES_AUTO_KEEP_HOURLY',
+    flag: 'auto-keep-hourly',
+    placeholder: 'n',
+    help: 'of how many hours the newest automatic checkpoint stays; a sprite can have its own',
+    range: '0 to 1000',
+    schema: wholeNumber(0, 1000),
+    fallback: '24',
+  }),
+  autoKeepDaily: defineSetting({
+    env: 'SPRITES_AUTO_KEEP_DAILY',
+    flag: 'auto-keep-daily',
+    placeholder: 'n',
+    help: 'of how many days the newest automatic checkpoint stays; a sprite can have its own',
+    range: '0 to 1000',
+    schema: wholeNumber(0, 1000),
+    fallback: '7',
   }),
   uidBase: defineSetting({
     env: 'SPRITES_UID_BASE',

@@ -1,5 +1,6 @@
 import type { OrgCounters, Sprite, SpriteLifecycle } from '@sprites/contract';
 import {
+  effectiveAuto,
   effectiveConfig,
   effectiveIdle,
   type Isolation,
@@ -25,6 +26,7 @@ export type WireDeps = {
 export function toSprite(deps: WireDeps, org: OrgRecord, record: SpriteRecord): Sprite {
   const access = record.privateAccess;
   const life = deps.lifecycle.describe(record);
+  const auto = effectiveAuto(deps.settings, record);
   const idle = effectiveIdle(deps.settings, record);
   return {
     id: record.id,
@@ -51,6 +53,7 @@ export function toSprite(deps: WireDeps, org: OrgRecord, record: SpriteRecord): 
     last_warming_at: record.lastWarmingAt ?? null,
     last_started_at: record.lastStartedAt ?? null,
     last_active_at: life.lastActiveAt ?? null,
+    auto_checkpoints: { every_s: auto.everyS, keep_hourly: auto.keepHourly, keep_daily: auto.keepDaily },
     idle: { warm_after_s: idle.warmAfterS, cold_after_s: idle.coldAfterS },
     lifecycle: toLifecycle(life),
   };

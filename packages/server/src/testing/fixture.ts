@@ -41,6 +41,7 @@ export const settings: Settings = {
   readyMachines: 0,
   wakeTimeoutMs: 200,
   warmAfterS: 30,
+  autoCheckpoints: { everyS: 'off', keepHourly: 24, keepDaily: 7 },
   coldAfterS: 600,
   memoryReserveBytes: 0,
   reclaimWarm: false,
@@ -120,6 +121,10 @@ export class MemoryDisks implements Disks {
     const prefix = `${id}/`;
     const keys = [...this.saved.keys()].filter((key) => key.startsWith(prefix));
     return keys.map((key) => key.slice(prefix.length));
+  }
+
+  async hasChangedSince(id: string, checkpointId: string): Promise<boolean> {
+    return this.contents.get(id) !== this.saved.get(`${id}/${checkpointId}`);
   }
 
   async has(id: string): Promise<boolean> {
