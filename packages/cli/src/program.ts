@@ -29,6 +29,7 @@ import { defineSessions } from './commands/sessions.ts';
 import { defineSleep } from './commands/sleep.ts';
 import { defineTasks } from './commands/tasks.ts';
 import { defineUpgrade } from './commands/upgrade.ts';
+import { defineConfig, defineUrl } from './commands/url.ts';
 import { defineUse } from './commands/use.ts';
 import { defineWake } from './commands/wake.ts';
 import { version } from './version.ts';
@@ -43,6 +44,8 @@ const definitions: readonly ((host: CommandHost) => void)[] = [
   defineWake,
   defineRestart,
   defineIdle,
+  defineUrl,
+  defineConfig,
   defineEvents,
   defineDestroy,
   defineExec,

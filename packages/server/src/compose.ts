@@ -28,7 +28,7 @@ import { createDoor, type Ingress, openIngress } from './compose-ingress.ts';
 import { createLinks, type ListenerSlot } from './compose-links.ts';
 import type { Config } from './config/config.ts';
 import { createApp } from './http/app.ts';
-import { routeSignIn } from './ingress/sign-in.ts';
+import { routeSignIn, routeTls } from './ingress/sign-in.ts';
 import type { Links } from './link/links.ts';
 import { createLog } from './log.ts';
 import { Metrics } from './metrics.ts';
@@ -186,6 +186,7 @@ function createRoutes({ config, host, deps, metrics, url, ingress }: RoutesInput
   routeEvents(app, deps);
   routeOrganization(app, { ...wire, clock: deps.clock, exchangeCredential: config.exchangeCredential });
   routeSignIn(app, { store: deps.store, ...ingress });
+  routeTls(app, ingress);
   routeServer(app, {
     store: deps.store,
     metrics,

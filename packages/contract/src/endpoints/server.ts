@@ -14,6 +14,19 @@ export const serverEndpoints = {
     errors: ['unauthorized'],
     authenticated: true,
   }),
+  askTls: defineEndpoint({
+    id: 'askTls',
+    method: 'GET',
+    path: '/v1/tls/ask',
+    tag: 'server',
+    summary: 'Whether a host name belongs to this server, for proxies that get certificates on demand',
+    description:
+      'Answers the host itself and trusted proxies (`SPRITES_TRUST_PROXY`) only, so that nobody learns by it which sprites exist.',
+    query: z.object({ domain: z.string().max(253) }),
+    answers: [{ type: 'json', status: 200, schema: z.object({ domain: z.string() }) }],
+    errors: ['invalid_request', 'forbidden', 'not_found'],
+    authenticated: false,
+  }),
   healthz: defineEndpoint({
     id: 'healthz',
     method: 'GET',

@@ -1,6 +1,7 @@
+import { endpoints, SpriteError } from '@sprites/contract';
 import type { Store } from '@sprites/core';
 import type { Context } from 'hono';
-import type { App, Env } from '../http/app.ts';
+import { type App, type Env, serveOpen } from '../http/app.ts';
 import { tokenOf } from './access.ts';
 import { escapeHtml, htmlPage } from './pages.ts';
 import type { Sites } from './sites.ts';
@@ -34,6 +35,21 @@ export function routeSignIn(app: App, deps: SignInDeps): void {
     const code = deps.sessions.createCode({ label, token });
     const query = new URLSearchParams({ code, to: path });
     return context.redirect(`${spriteOrigin(context, deps, label)}/.sprites/session?${query}`, 303);
+  });
+}
+
+/** Lets a proxy in front get certificates for hosts that exist, and for no others. */
+export function routeTls(app: App, { sites, trusted }: Pick<SignInDeps, 'sites' | 'trusted'>): void {
+  serveOpen(app, endpoints.askTls, async ({ context, query }) => {
+    const address = addressOf(context.env.incoming.socket);
+    const isHere = address === '::1' || address.startsWith('127.');
+    if (!isHere && !trusted.includes(address))
+      throw new SpriteError('forbidden', `${address} is no trusted proxy; see SPRITES_TRUST_PROXY`);
+    const domain = query.domain.toLowerCase();
+    const label = sites.labelOf(domain);
+    const exists = label === undefined ? domain === sites.domain : (await sites.find(label)) !== undefined;
+    if (!exists) throw new SpriteError('not_found', 'this host is none of this server');
+    return context.json({ domain });
   });
 }
 

@@ -1,0 +1,100 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { connect } from 'node:tls';
+import { promisify } from 'node:util';
+import { createSprite } from '@sprites/core';
+import pino from 'pino';
+import { expect, it, onTestFinished } from 'vitest';
+import { Connections } from '../sockets/connections.ts';
+import { systemClock } from '../system-clock.ts';
+import { fixture } from '../testing/fixture.ts';
+import { AccessControl } from './access.ts';
+import { Front } from './front.ts';
+import { Ports } from './ports.ts';
+import { Sites } from './sites.ts';
+import { TrustedProxies } from './trusted-proxies.ts';
+import { Upstreams } from './upstreams.ts';
+import { UrlSessions } from './url-sessions.ts';
+
+/** A front with TLS before an API that says `api`, and the URL label of a sprite. */
+async function openFront(): Promise<{ readonly port: number; readonly label: string }> {
+  const { deps, org, signal } = await fixture();
+  await createSprite(deps, { name: 'demo', orgId: org.id }, signal);
+  const folder = await mkdtemp(path.join(tmpdir(), 'sprites-tls-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const [key, cert] = [path.join(folder, 'key.pem'), path.join(folder, 'cert.pem')];
+  const subject = ['-subj', '/CN=sprites.test', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'];
+  await promisify(execFile)('openssl', ['req', '-x509', '-nodes', ...subject, '-keyout', key, '-out', cert]);
+  const sites = new Sites({ store: deps.store, changes: deps.changes, domain: 'sprites.test' });
+  const sessions = new UrlSessions(Buffer.alloc(32, 1), systemClock);
+  const upstreams = new Upstreams();
+  const front = new Front({
+    api: createServer((request, response) => {
+      const { socket } = request;
+      response.end(`api ${'encrypted' in socket && socket.encrypted === true}`);
+    }),
+    trusted: new TrustedProxies([]),
+    tls: { key: await readFile(key), cert: await readFile(cert) },
+    sites,
+    sessions,
+    access: new AccessControl({ store: deps.store, sessions, clock: systemClock }),
+    lifecycle: deps.lifecycle,
+    connections: new Connections(),
+    ports: new Ports({ driver: deps.driver, upstreams, clock: systemClock, portWaitMs: 100 }),
+    upstreams,
+    clock: systemClock,
+    log: pino({ level: 'silent' }),
+    labelOf: (host) => sites.labelOf(host),
+    signInUrl: (client, _host, label) => `${client.proto}://sprites.test/signin?sprite=${label}`,
+    onAnswer: () => {},
+  });
+  await new Promise<void>((resolve) => front.server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    front.close();
+    front.closeAll();
+  });
+  // a listening TCP server has an address with a port
+  return { port: (front.server.address() as AddressInfo).port, label: `demo-${org.urlId}` };
+}
+
+function ask(port: number, text: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false }, () => socket.write(text));
+    let said = '';
+    socket.on('data', (bytes: Buffer) => {
+      said += bytes.toString();
+    });
+    socket.on('end', () => resolve(said));
+    socket.on('error', reject);
+  });
+}
+
+it('speaks TLS to clients of the API and of sprites', async () => {
+  const { port, label } = await openFront();
+  const api = await ask(port, 'GET / HTTP/1.1\r\nHost: sprites.test\r\nConnection: close\r\n\r\n');
+  expect(api).toContain('api true');
+  const sprite = `GET / HTTP/1.1\r\nHost: ${label}.sprites.test\r\nAccept: text/html\r\nConnection: close\r\n\r\n`;
+  const answer = await ask(port, sprite);
+  expect(answer).toContain(`Location: https://sprites.test/signin?sprite=${label}`);
+});
+
+it('keeps its protocol when a request comes in pieces of a byte', async () => {
+  const { port, label } = await openFront();
+  const text = `GET / HTTP/1.1\r\nHost: ${label}.sprites.test\r\nConnection: close\r\n\r\n`;
+  const answer = await new Promise<string>((resolve, reject) => {
+    let said = '';
+    const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false }, async () => {
+      for (const byte of text) await new Promise((next) => socket.write(byte, next));
+    });
+    socket.on('data', (bytes: Buffer) => {
+      said += bytes.toString();
+    });
+    socket.on('end', () => resolve(said));
+    socket.on('error', reject);
+  });
+  expect(answer).toMatch(/^HTTP\/1\.1 401 /);
+});
