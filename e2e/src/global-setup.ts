@@ -9,6 +9,7 @@ export default async function setup(): Promise<() => Promise<void>> {
   const server = await startTestServer();
   process.env.SPRITES_E2E_URL = server.baseUrl;
   process.env.SPRITES_E2E_TOKEN = server.token;
+  process.env.SPRITES_E2E_PID = String(server.pid);
   process.env.SPRITES_E2E_OTHER_TOKEN = await server.otherOrgToken();
   return async () => {
     const complaints = server.log.split('\n').filter((line) => /^(?!\{"level":"(info|debug)")./.test(line));

@@ -6,6 +6,7 @@ export * from './endpoints/index.ts';
 export * from './errors.ts';
 export * from './event.ts';
 export * from './exec/index.ts';
+export * from './files/index.ts';
 export * from './ids.ts';
 export * from './lifecycle.ts';
 export * from './names.ts';

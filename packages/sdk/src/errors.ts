@@ -123,12 +123,27 @@ export class ConnectionError extends Error {
   }
 }
 
+/** Something failed with a file of the sprite; `code` is the kernel's name for it, such as `ENOENT`. */
+export class FilesystemError extends APIError {
+  readonly code: string;
+  readonly path: string;
+
+  constructor(message: string, { code, path, ...fields }: APIErrorFields & { code: string; path: string }) {
+    super(message, fields);
+    this.name = 'FilesystemError';
+    this.code = code;
+    this.path = path;
+  }
+}
+
 const ErrorText = z.string().optional().catch(undefined);
 const ErrorNumber = z.number().optional().catch(undefined);
 
 /** Any server's error body; a member of the wrong type counts as absent. */
 const AnyErrorBody = z.object({
   error: ErrorText,
+  code: ErrorText,
+  path: ErrorText,
   message: ErrorText,
   limit: ErrorNumber,
   window_seconds: ErrorNumber,
@@ -164,6 +179,10 @@ export function parseAPIError(
   };
   const raw = parsed === undefined ? body : undefined;
   const text = parsed?.message || raw || parsed?.error || `API error (status ${statusCode})`;
+  if (parsed?.code !== undefined && parsed.path !== undefined && parsed.error !== undefined) {
+    const { code, path } = parsed;
+    return new FilesystemError(parsed.error, { ...fields, errorCode: code, code, path });
+  }
   const detailed = statusCode === 429 && parsed?.error !== text ? text + limitDetails(fields) : text;
   return new APIError(detailed, fields);
 }

@@ -13,19 +13,20 @@ import { listCheckpoints, verifyCheckpoints } from './checkpoints.ts';
 import { ConnectionError } from './errors.ts';
 import { collect } from './exec/exec-file.ts';
 import { execFileHTTP } from './exec/http-exec.ts';
+import { killSession } from './exec/kill-session.ts';
+import { SpriteFilesystem } from './files/filesystem.ts';
 import { DiffStream, readPatch } from './http/diff-stream.ts';
 import { endpointURL, request, requestJson, streamed } from './http/request.ts';
 import {
   CheckpointStream,
   EventStream,
   RestoreStream,
-  SessionKillStream,
+  type SessionKillStream,
   type VerifyStream,
 } from './http/streams.ts';
 import type {
   CallOptions,
   Checkpoint,
-  ConnectPortOptions,
   DiffOptions,
   EventsOptions,
   ExecOptions,
@@ -35,7 +36,6 @@ import type {
   ListCheckpointsOptions,
   Output,
   OutputEncoding,
-  ProxyMapping,
   RestartSpriteResult,
   Session,
   SleepOptions,
@@ -44,6 +44,7 @@ import type {
   UpdateSpriteOptions,
   URLSettings,
 } from './options.ts';
+import type { ConnectPortOptions, ProxyMapping } from './ports/port-options.ts';
 import { SpriteServices } from './services/sprite-services.ts';
 import { toCheckpoint, toSession } from './wire.ts';
 
@@ -104,23 +105,13 @@ export class Sprite extends SpriteServices {
   }
 
   /** Signals a session and follows its end. `timeout` is a duration such as `10s`, after which it is killed. */
-  async killSession(
+  killSession(
     sessionId: string,
     signal?: string,
     timeout?: string,
     options: CallOptions = {},
   ): Promise<SessionKillStream> {
-    const query = new URLSearchParams();
-    if (signal !== undefined) query.set('signal', signal);
-    if (timeout !== undefined) query.set('timeout', timeout);
-    const response = await request(this.client, endpoints.killSession, {
-      params: { name: this.name, session_id: sessionId },
-      query,
-      accept: 'application/x-ndjson',
-      signal: options.signal,
-      timeoutMs: 0,
-    });
-    return new SessionKillStream(response);
+    return killSession(this.client, { name: this.name, sessionId, signal, timeout }, options);
   }
 
   /** Saves the disk while everything in the sprite goes on. `wait()` on the stream for its end. */
@@ -279,6 +270,11 @@ export class Sprite extends SpriteServices {
 
   updateURLSettings(settings: URLSettings): Promise<void> {
     return this.client.updateURLSettings(this.name, settings);
+  }
+
+  /** The files of the sprite; relative paths start at `workingDir`, by default the home of its user. */
+  filesystem(workingDir?: string): SpriteFilesystem {
+    return new SpriteFilesystem(this, workingDir);
   }
 
   /** Connects to a TCP port from inside the sprite, which it wakes; both directions end apart. */

@@ -32,17 +32,20 @@ export class FileThread {
     throw new Error(`file operation ${operation} gave no answer`);
   }
 
-  /** Carries out an operation. Leaving the iteration ends it; a value given to `next` is passed to it. */
+  /** Carries out an operation. Leaving the iteration or `signal` ends it; a value given to `next` is passed to it. */
   async *run<N extends OperationName>(
     operation: N,
     input: InputOf<N>,
+    signal?: AbortSignal,
   ): AsyncGenerator<PieceOf<N>, void, unknown> {
     const id = ++this.#lastId;
     this.#jobs.set(id, undefined);
     this.#send({ type: 'start', id, operation, input });
+    const onAbort = (): void => this.#jobs.get(id)?.resolve({ type: 'end', id });
+    signal?.addEventListener('abort', onAbort, { once: true });
     try {
       let value: unknown;
-      for (;;) {
+      while (signal?.aborted !== true) {
         const reply = await this.#next(id, value);
         if (reply.type === 'end') return;
         if (reply.type === 'failed') throw toError(reply.failure);
@@ -50,6 +53,7 @@ export class FileThread {
         value = yield reply.piece as PieceOf<N>;
       }
     } finally {
+      signal?.removeEventListener('abort', onAbort);
       this.#worker?.postMessage({ type: 'stop', id } satisfies Order);
       this.#jobs.delete(id);
       this.#rest();

@@ -13,12 +13,13 @@ import {
   toFileFields,
 } from '@sprites/contract/files';
 import { readBody, sendJson } from '../http/answer.ts';
-import { type Call, notAllowed, notFound, type Resource } from '../http/resource.ts';
+import { type Call, notAllowed, notFound, type Resource, upgradeRequired } from '../http/resource.ts';
 import { receiveArchive, sendArchive } from './archive.ts';
 import type { FileThread } from './file-thread.ts';
 import { receiveFile } from './receive-file.ts';
 import { sendFile } from './send-file.ts';
 import { sendList } from './send-list.ts';
+import { WatchSocket } from './watch-socket.ts';
 
 /** The parameters of an operation are a few paths. */
 const largestBodyBytes = 64 * 1024;
@@ -59,12 +60,18 @@ export function createFilesResource(files: FileThread): Resource {
         sendJson(call.response, status, body);
       }
     },
+    upgrade: ({ socket, path, accept }) => {
+      if (path.length !== 1 || path[0] !== 'watch') throw notFound('fs', path);
+      accept();
+      new WatchSocket(files, socket);
+    },
   };
 }
 
 async function answer(files: FileThread, call: Call): Promise<void> {
   const { request, method, path, query } = call;
   const [name = ''] = path;
+  if (path.length === 1 && name === 'watch') throw upgradeRequired('fs/watch');
   const key = `${method} ${name}`;
   const handler = Object.hasOwn(handlers, key) ? handlers[key] : undefined;
   if (path.length !== 1 || handler === undefined) {

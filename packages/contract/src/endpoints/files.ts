@@ -128,6 +128,17 @@ export const filesEndpoints = {
     body: ChownBody,
     answers: [{ type: 'json', status: 200, schema: ChangedOwners }],
   }),
+  /** 10.10 */
+  watchFiles: defineEndpoint({
+    ...common,
+    id: 'watchFiles',
+    method: 'GET',
+    path: '/v1/sprites/{name}/fs/watch',
+    summary: 'Follow what changes below paths',
+    description:
+      'The client sends `{"type":"subscribe","paths":["src"],"recursive":true,"workingDir":"/app"}` and gets `subscribed`, then `event` messages. An `error` with code `overflow` says that changes were lost.',
+    answers: [{ type: 'websocket' }],
+  }),
   /** of ours: many files in one request */
   packFiles: defineEndpoint({
     ...common,

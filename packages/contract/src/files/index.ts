@@ -6,3 +6,4 @@ export * from './paths.ts';
 export * from './requests.ts';
 export * from './tar.ts';
 export * from './tar-reader.ts';
+export * from './watch.ts';

@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
-import type { ProxyMapping } from '../options.ts';
 import type { Sprite } from '../sprite.ts';
+import type { ProxyMapping } from './port-options.ts';
 import { connectPort } from './tunnel.ts';
 
 const localHost = '127.0.0.1';

@@ -3,10 +3,10 @@ import { endMessage, endpoints, isEndMessage, parseProxyAnswer } from '@sprites/
 import { createDeferred } from '../deferred.ts';
 import { ConnectionError } from '../errors.ts';
 import { endpointURL } from '../http/request.ts';
-import type { ConnectPortOptions } from '../options.ts';
 import type { Socket } from '../socket/socket.ts';
 import { openWsSocket } from '../socket/ws-socket.ts';
 import type { Sprite } from '../sprite.ts';
+import type { ConnectPortOptions } from './port-options.ts';
 
 /** How long the sprite may take to connect, in `ms`. */
 const answerTimeoutMs = 15_000;

@@ -128,6 +128,9 @@ async function answerOf(request: IncomingMessage, { stream, target }: Relay): Pr
     throw new Error('the agent changed the protocol without being asked');
   } catch (cause) {
     stream.destroy();
+    if (request.readableAborted) {
+      throw new SpriteError('invalid_request', 'the client left before its request was whole');
+    }
     throw new SpriteError('agent_unreachable', 'the program inside the sprite broke off', { cause });
   }
 }

@@ -10,12 +10,14 @@ import { pack } from './pack.ts';
 import { remove } from './remove.ts';
 import { rename } from './rename.ts';
 import { unpack } from './unpack.ts';
+import { watch } from './watch.ts';
 
 /** What the thread can be asked for, by name. An operation gives its answer piece by piece, as the asker takes them. */
 export const operations = {
   list,
   pack,
   unpack,
+  watch,
   checksum: once(checksum),
   openRead: once(openRead),
   openWrite: once(openWrite),
