@@ -39,6 +39,7 @@ export class ServiceLog {
   #turn: Promise<unknown> = Promise.resolve();
   #file: { readonly handle: FileHandle; readonly openedMs: number } | undefined;
   #lostBytes = 0;
+  #idle: NodeJS.Timeout | undefined;
 
   private constructor(path: string) {
     this.path = path;
@@ -138,6 +139,7 @@ export class ServiceLog {
       for (const listener of this.#listeners) listener();
     }
     this.#writing = false;
+    this.#closeSoon();
   }
 
   async #writeBatch(batch: Buffer): Promise<void> {
@@ -220,6 +222,14 @@ export class ServiceLog {
       // Someone has removed or replaced the file; what was in it is gone.
       return Buffer.alloc(0);
     }
+  }
+
+  /** A file that nothing is written to is not kept open. */
+  #closeSoon(): void {
+    this.#idle ??= setTimeout(() => {
+      this.#idle = undefined;
+      this.close();
+    }, reopenMs).unref();
   }
 
   async #closeFile(): Promise<void> {
