@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { checkpointIdPattern, currentCheckpointId } from '../checkpoint.ts';
 import { Environment, Label, SpriteName } from '../names.ts';
+import { NetworkPolicy, PrivilegesPolicy, ResourcesPolicy } from '../policy.ts';
 
 /** What an archive says it is. */
 export const exportFormat = 'sprite-export';
@@ -68,6 +69,12 @@ export const ExportedSprite = z.strictObject({
   }),
   /** seconds of idleness until it gets warm, and cold; what is left out follows the server */
   idle: z.strictObject({ warm_after_s: IdleWindow.optional(), cold_after_s: IdleWindow.optional() }),
+  /** what is set for it beyond the server's defaults; no import may lose a restriction */
+  policies: z.strictObject({
+    network: NetworkPolicy.optional(),
+    privileges: PrivilegesPolicy.optional(),
+    resources: ResourcesPolicy.optional(),
+  }),
   checkpoint_count: count,
   source_checkpoint: z.string().max(100).optional(),
 });

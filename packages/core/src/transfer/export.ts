@@ -2,14 +2,18 @@ import { currentCheckpointId } from '@sprites/contract';
 import { type ExportManifest, type ExportTree, exportFormat, exportVersion } from '@sprites/contract/export';
 import type { SpriteKey } from '../checkpoints/deps.ts';
 import type { OutgoingTrees, ReadableTree } from '../ports/archives.ts';
-import type { CheckpointRecord, SpriteRecord } from '../ports/store.ts';
+import type { CheckpointRecord, SpritePolicies, SpriteRecord } from '../ports/store.ts';
 import { getSprite } from '../sprites/get.ts';
 import type { TransferDeps } from './deps.ts';
 
 /** An archive on its way, and the name of the sprite in it. */
 export type Export = { readonly name: string; readonly bytes: AsyncIterable<Uint8Array> };
 
-type Source = { readonly sprite: SpriteRecord; readonly checkpoints: readonly CheckpointRecord[] };
+type Source = {
+  readonly sprite: SpriteRecord;
+  readonly checkpoints: readonly CheckpointRecord[];
+  readonly policies: SpritePolicies;
+};
 
 /**
  * Packs a sprite with its checkpoints and settings. It is not woken, and while it runs it goes on: what is packed is a
@@ -24,7 +28,7 @@ export async function exportSprite(deps: TransferDeps, input: SpriteKey): Promis
     const { readable, problems } = await trees.measure();
     const isReadable = ({ id }: CheckpointRecord): boolean => readable.some(({ treeId }) => treeId === id);
     const manifest: ExportManifest = {
-      ...describe(deps, source.sprite),
+      ...describe(deps, source),
       checkpoints: source.checkpoints.filter(isReadable).map(toWire),
       trees: order(source, readable),
       problems: [...problems],
@@ -50,12 +54,13 @@ async function copyAll(
   const live = { treeId: currentCheckpointId, checkpointId: undefined, takenAtMs: deps.clock.now() };
   const quiet = (clone: () => Promise<void>): Promise<void> => deps.driver.quiesce(sprite.id, clone);
   const trees = await deps.archives.copy(sprite.id, [...saved, live], quiet);
-  return { source: { sprite, checkpoints }, trees };
+  const policies = await deps.store.findPolicies(sprite.id);
+  return { source: { sprite, checkpoints, policies }, trees };
 }
 
 function describe(
   deps: TransferDeps,
-  sprite: SpriteRecord,
+  { sprite, policies }: Source,
 ): Omit<ExportManifest, 'checkpoints' | 'trees' | 'problems'> {
   return {
     format: exportFormat,
@@ -77,6 +82,7 @@ function describe(
         ...(sprite.idle?.warmAfterS === undefined ? {} : { warm_after_s: sprite.idle.warmAfterS }),
         ...(sprite.idle?.coldAfterS === undefined ? {} : { cold_after_s: sprite.idle.coldAfterS }),
       },
+      policies: { ...policies },
       checkpoint_count: sprite.checkpointCount,
       ...(sprite.sourceCheckpoint === undefined ? {} : { source_checkpoint: sprite.sourceCheckpoint }),
     },

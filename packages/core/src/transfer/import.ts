@@ -45,6 +45,7 @@ export async function importSprite(
   const end = await archive.unpack(id, storageGb * gibibyte);
   try {
     const capacity = Math.min(deps.network.capacity, deps.settings.maxSprites);
+    await deps.store.updatePolicies(id, manifest.sprite.policies);
     const checkpoints = manifest.checkpoints.map((checkpoint) => toRecord(id, checkpoint));
     const sprite = await deps.store.insertSpriteWithCheckpoints(record, checkpoints, capacity);
     deps.changes.publish({ type: 'changed', sprite });
@@ -53,6 +54,7 @@ export async function importSprite(
     deps.verifier.noteNew();
     return { sprite, end };
   } catch (error) {
+    await deps.policies.forget(id);
     await deps.disks.remove(id);
     throw error;
   }

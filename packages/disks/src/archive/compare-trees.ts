@@ -34,6 +34,9 @@ type Frame = {
   touched: boolean;
 };
 
+/** The first name of what has several. */
+type Named = { readonly path: Buffer; readonly isKept: boolean };
+
 type Pair = { readonly path: Buffer; readonly now: Found; readonly was: Found | undefined };
 
 /**
@@ -43,7 +46,7 @@ type Pair = { readonly path: Buffer; readonly now: Found; readonly was: Found | 
 export class TreeComparison {
   readonly #trees: ComparedTrees;
   readonly #frames: Frame[] = [];
-  readonly #linked = new Map<bigint, { readonly path: Buffer; readonly isKept: boolean }>();
+  readonly #linked = new Map<bigint, Named>();
 
   constructor(trees: ComparedTrees) {
     this.#trees = trees;
@@ -84,7 +87,13 @@ export class TreeComparison {
     if (now.kind === 'directory') {
       const places = await this.#enter(frame, name, pair);
       if (places !== undefined) yield* this.#directory(pair, places);
-    } else if (now.kind === 'file') yield* this.#file(frame, pair);
+    } else yield* this.#leaf(frame, pair);
+  }
+
+  async *#leaf(frame: Frame, pair: Pair): AsyncGenerator<Step> {
+    const first = hasSeveralNames(pair.now) ? this.#linked.get(pair.now.stats.ino) : undefined;
+    if (first !== undefined) yield* this.#link(frame, pair, first);
+    else if (pair.now.kind === 'file') yield* this.#file(pair);
     else yield* this.#small(frame, pair);
   }
 
@@ -108,25 +117,23 @@ export class TreeComparison {
     });
   }
 
-  async *#file(frame: Frame, pair: Pair): AsyncGenerator<Step> {
+  /** Another name of something that was told already. */
+  async *#link(frame: Frame, { path, was }: Pair, first: Named): AsyncGenerator<Step> {
+    if (was !== undefined && first.isKept) return;
+    frame.touched = true;
+    if (was !== undefined) yield { entry: { op: 'remove', path: encodeBytes(path) } };
+    yield { entry: { op: 'link', path: encodeBytes(path), to: encodeBytes(first.path) } };
+  }
+
+  async *#file(pair: Pair): AsyncGenerator<Step> {
     const { path, now, was } = pair;
-    if (now.stats.nlink > 1n) {
-      const first = this.#linked.get(now.stats.ino);
-      if (first !== undefined) {
-        if (was !== undefined && first.isKept) return;
-        frame.touched = true;
-        if (was !== undefined) yield { entry: { op: 'remove', path: encodeBytes(path) } };
-        yield { entry: { op: 'link', path: encodeBytes(path), to: encodeBytes(first.path) } };
-        return;
-      }
-    }
     if (was !== undefined && this.#isSame(now, was)) {
-      this.#remember(pair);
+      this.#remember(pair, true);
       return;
     }
     const meta = await this.#meta(path, now);
     if (meta === undefined) return;
-    this.#remember(pair);
+    this.#remember(pair, was !== undefined);
     const onUnreadable = (at: number, error: unknown): void => this.#note(path, error, ` from byte ${at}`);
     const pieces =
       was === undefined
@@ -138,13 +145,17 @@ export class TreeComparison {
 
   async *#small(frame: Frame, pair: Pair): AsyncGenerator<Step> {
     const { path, now, was } = pair;
-    if (was !== undefined && this.#isSame(now, was)) return;
+    if (was !== undefined && this.#isSame(now, was)) {
+      this.#remember(pair, true);
+      return;
+    }
     const meta = await this.#meta(path, now);
     if (was !== undefined) {
       frame.touched = true;
       yield { entry: { op: 'remove', path: encodeBytes(path) } };
     }
     if (meta === undefined) return;
+    this.#remember(pair, false);
     if (now.kind === 'symlink') {
       const target = await readlink(now.path, { encoding: 'buffer' }).catch((error: unknown) =>
         this.#note(path, error),
@@ -155,13 +166,13 @@ export class TreeComparison {
     }
   }
 
-  /** Further names of a file are told as links to the first. */
-  #remember({ path, now, was }: Pair): void {
-    if (now.stats.nlink <= 1n) return;
+  /** Further names are told as links to the first. `isKept` when what the listing begins with has it, too. */
+  #remember({ path, now }: Pair, isKept: boolean): void {
+    if (!hasSeveralNames(now)) return;
     if (this.#linked.size >= mostLinkedFiles) {
       throw new Error(`more than ${mostLinkedFiles} files have several names, too many for an export`);
     }
-    this.#linked.set(now.stats.ino, { path, isKept: was !== undefined });
+    this.#linked.set(now.stats.ino, { path, isKept });
   }
 
   /** Whether nothing about it can have changed since the other copy was made. */
@@ -231,8 +242,13 @@ export class TreeComparison {
   }
 }
 
+/** overlayfs itself gives all names that it hides one whiteout. */
+function hasSeveralNames({ kind, stats }: Found): boolean {
+  return stats.nlink > 1n && kind !== 'directory' && kind !== 'whiteout';
+}
+
 function isReplaced(now: Found, was: Found): boolean {
-  return now.kind !== was.kind || (now.kind === 'file' && now.stats.ino !== was.stats.ino);
+  return now.kind !== was.kind || (now.kind !== 'directory' && now.stats.ino !== was.stats.ino);
 }
 
 /** Why something cannot be in an archive; undefined when it can. */

@@ -2,6 +2,8 @@ import type { ExportProblem } from '@sprites/contract/export';
 import { printableBytes } from './bytes-text.ts';
 
 const mostKept = 1000;
+/** EIO, EBADMSG and EUCLEAN, as Node counts them; it has no names for the last two. */
+const damageNumbers = new Set([-5, -74, -117]);
 
 /** Notes what an export could not read; keeps the first of it and counts the rest. */
 export class Problems {
@@ -37,6 +39,7 @@ export class Problems {
 export function describe(reason: unknown): string {
   if (typeof reason === 'string') return reason;
   if (!(reason instanceof Error)) return 'it cannot be read';
+  if ('errno' in reason && damageNumbers.has(Number(reason.errno))) return 'it is damaged on the disk';
   const code = 'code' in reason ? String(reason.code) : reason.name;
   return `it cannot be read (${code.slice(0, 60)})`;
 }

@@ -136,7 +136,9 @@ export class TreeWriter {
         place = await enter(place, step);
         entered.push(place);
       }
-      await expectState(await look(place, name), false, 'file', to);
+      const found = await look(place, name);
+      if (found === undefined || found.kind === 'directory')
+        throw refuse(`nothing at ${printableBytes(to)} to link to`);
       await link(pathIn(place, name), target);
     } finally {
       for (const each of entered) await leave(each);
