@@ -41,6 +41,7 @@ var cases = map[string]func() error{
 	"signal":              signal,
 	"detach_and_attach":   detachAndAttach,
 	"direct":              direct,
+	"services":            services,
 	"big_output":          bigOutput,
 }
 
@@ -279,6 +280,63 @@ func direct() error {
 		return err
 	}
 	return equal(string(out), "direct\n")
+}
+
+func services() error {
+	sprite := client.Sprite(name)
+	port := 3000
+	web := &sprites.ServiceRequest{Cmd: "sh", Args: []string{"-c", "echo up; exec sleep 1000"}, HTTPPort: &port}
+	stream, err := sprite.CreateServiceWithDuration(ctx, "web", web, 1500*time.Millisecond)
+	if err := expectEvents(stream, err, "started", "stdout up\n", "complete"); err != nil {
+		return err
+	}
+	list, err := sprite.ListServices(ctx)
+	if err != nil {
+		return err
+	}
+	if err := equal(fmt.Sprint(len(list), list[0].Name, list[0].State.Status), "1 web running"); err != nil {
+		return err
+	}
+	stream, err = sprite.StopServiceWithTimeout(ctx, "web", time.Minute)
+	if err := expectEvents(stream, err, "stopping", "stopped", "complete"); err != nil {
+		return err
+	}
+	if err := sprite.SignalService(ctx, "web", "HUP"); err == nil || !strings.Contains(err.Error(), "service not running") {
+		return fmt.Errorf("a signal to a stopped service gave %v", err)
+	}
+	stream, err = sprite.StartServiceWithDuration(ctx, "web", 500*time.Millisecond)
+	if err := expectEvents(stream, err, "started", "stdout up\n", "complete"); err != nil {
+		return err
+	}
+	if err := sprite.SignalService(ctx, "web", "WINCH"); err != nil {
+		return err
+	}
+	other := &sprites.ServiceRequest{Cmd: "true", HTTPPort: &port}
+	if _, err := sprite.CreateService(ctx, "two", other); err == nil || !strings.Contains(err.Error(), "service conflict") {
+		return fmt.Errorf("a second http port gave %v", err)
+	}
+	if err := sprite.DeleteService(ctx, "web"); err != nil {
+		return err
+	}
+	if _, err := sprite.GetService(ctx, "web"); err == nil || !strings.Contains(err.Error(), "service not found") {
+		return fmt.Errorf("a deleted service gave %v", err)
+	}
+	return nil
+}
+
+func expectEvents(stream *sprites.ServiceStream, err error, wanted ...string) error {
+	if err != nil {
+		return err
+	}
+	var got []string
+	err = stream.ProcessAll(func(event *sprites.ServiceLogEvent) error {
+		got = append(got, strings.TrimSpace(event.Type+" "+strings.ReplaceAll(event.Data, "\n", `\n`)))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return equal(strings.Join(got, "|"), strings.ReplaceAll(strings.Join(wanted, "|"), "\n", `\n`))
 }
 
 func bigOutput() error {

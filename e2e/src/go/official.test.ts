@@ -37,6 +37,7 @@ describe.skipIf(build.type === 'unavailable')(title, () => {
     ['delivers signals', 'signal'],
     ['leaves, lists and attaches to a session', 'detach_and_attach'],
     ['runs commands when control connections are off', 'direct'],
+    ['creates, lists, stops, starts, signals and deletes services', 'services'],
     ['loses none of 50 MiB of output', 'big_output'],
   ])('%s', async (_, name) => {
     const env = programEnvironment(server, sprite.name);

@@ -164,4 +164,44 @@ describe('the habits of the Go SDK', () => {
     await talk.closed;
     expect([404, 410]).toContain((await kill('signal=TERM&timeout=0s')).status);
   });
+
+  it('wants exact statuses, integers and short lines of services', async () => {
+    const ask = async (method: string, at: string, body?: string): Promise<Response> =>
+      await fetch(`${server.baseURL}${path}/services${at}`, {
+        method,
+        headers: { Authorization: `Bearer ${server.token}`, 'Content-Type': 'application/json' },
+        ...(body === undefined ? {} : { body }),
+      });
+    // the SDK writes durations as `time.Duration.String()` does, and its scanner takes lines of up to 64 KiB
+    const script = "head -c 100000 /dev/zero | tr '\\0' '\\1'; echo; exec sleep 1000";
+    const created = await ask(
+      'PUT',
+      '/web?duration=1.5s',
+      `{"cmd":"sh","args":["-c",${JSON.stringify(script)}],"http_port":3000}`,
+    );
+    expect([created.status, created.headers.get('content-type')]).toEqual([200, 'application/x-ndjson']);
+    const lines = (await created.text()).split('\n').filter((line) => line !== '');
+    expect(Math.max(...lines.map((line) => Buffer.byteLength(line)))).toBeLessThan(65_536);
+    const events = lines.map((line) => JSON.parse(line));
+    expect(events.every(({ timestamp }) => Number.isSafeInteger(timestamp))).toBe(true);
+    expect(
+      events
+        .filter(({ type }) => type === 'stdout')
+        .map(({ data }) => data.trim())
+        .join(''),
+    ).toHaveLength(100_000);
+    const list = await (await ask('GET', '')).json();
+    expect(list).toMatchObject([{ name: 'web', state: { next_restart_at: null } }]);
+    expect(Number.isInteger(list[0].state.pid)).toBe(true);
+    expect((await ask('POST', '/signal', '{"name":"web","signal":"WINCH"}')).status).toBe(204);
+    expect((await ask('POST', '/signal', '{"name":"web","signal":"NOPE"}')).status).toBe(400);
+    expect((await ask('POST', '/web/stop?timeout=1m0s')).status).toBe(200);
+    expect((await ask('POST', '/web/stop')).status).toBe(409);
+    expect((await ask('POST', '/signal', '{"name":"web","signal":"HUP"}')).status).toBe(409);
+    const state = (await (await ask('GET', '/web')).json()).state;
+    expect([state.status, state.started_at, state.pid]).toEqual(['stopped', undefined, undefined]);
+    expect((await ask('POST', '/web/start?duration=300ms')).status).toBe(200);
+    expect((await ask('DELETE', '/web')).status).toBe(204);
+    expect((await ask('DELETE', '/web')).status).toBe(404);
+  });
 });

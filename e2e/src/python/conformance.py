@@ -217,6 +217,35 @@ def checkpoints() -> None:
         made.destroy()
 
 
+def services() -> None:
+    script = "echo up; echo oops >&2; exec sleep 1000"
+    created = list(sprite.create_service("web", "sh", ["-c", script], http_port=3000, duration=1.5, env={"A": "1"}))
+    equal(created[0].type, "started")
+    equal(sorted((one.type, one.data) for one in created[1:-1]), [("stderr", "oops\n"), ("stdout", "up\n")])
+    equal((created[-1].type, created[-1].log_files["combined"]), ("complete", "/.sprite/logs/services/web.log"))
+    assert isinstance(created[0].timestamp, int), created[0]
+    (listed,) = sprite.list_services()
+    equal((listed.name, listed.http_port, listed.env, listed.state.status), ("web", 3000, {"A": "1"}, "running"))
+    got = sprite.get_service("web")
+    assert got.state.pid and got.state.started_at and got.state.next_restart_at is None, got
+    equal([one.type for one in sprite.stop_service("web", timeout=3)], ["stopping", "stopped", "complete"])
+    equal(raised(APIError, lambda: sprite.stop_service("web")).status_code, 409)
+    equal(raised(APIError, lambda: sprite.signal_service("web", "HUP")).status_code, 409)
+    equal(sprite.get_service("web").state.status, "stopped")
+    equal([one.type for one in sprite.start_service("web", duration=0.5)][:1], ["started"])
+    sprite.signal_service("web", "SIGWINCH")
+    equal(raised(APIError, lambda: sprite.signal_service("web", "NOPE")).status_code, 400)
+    crashed = list(sprite.create_service("crash", "sh", ["-c", "exit 3"], duration=5))
+    equal([(one.type, one.exit_code) for one in crashed][1], ("exit", 3))
+    equal(raised(APIError, lambda: sprite.create_service("two", "true", http_port=80)).status_code, 409)
+    equal(raised(APIError, lambda: sprite.create_service("two", "true", needs=["nobody"])).status_code, 400)
+    equal(raised(APIError, lambda: sprite.get_service("nobody")).status_code, 404)
+    for name in ("web", "crash"):
+        sprite.delete_service(name)
+    equal(sprite.list_services(), [])
+    raised(Exception, lambda: sprite.delete_service("web"))
+
+
 def big_output() -> None:
     result = sprite.run("sh", "-c", BIG_SCRIPT, capture_output=True)
     equal((result.returncode, len(result.stdout)), (0, BIG_BYTES))
@@ -238,6 +267,7 @@ CASES = {
         detach_attach_list_and_kill,
         control_mode,
         checkpoints,
+        services,
         big_output,
     )
 }

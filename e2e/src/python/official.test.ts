@@ -35,6 +35,7 @@ describe('the official Python SDK', () => {
     ['leaves, lists, attaches to and kills a session', 'detach_attach_list_and_kill'],
     ['runs commands on a control connection', 'control_mode'],
     ['creates, lists, gets and restores checkpoints', 'checkpoints'],
+    ['creates, lists, stops, starts, signals and deletes services', 'services'],
     ['loses none of 50 MiB of output', 'big_output'],
   ])('%s', async (_, name) => {
     const env = programEnvironment(server, sprite.name);
