@@ -26,7 +26,7 @@ export async function* readPieces(path: Buffer, onUnreadable: OnUnreadable): Asy
   }
 }
 
-/** What a file has that the one before has not. Holes are told in whole steps of a piece. */
+/** What a file has that the one before has not: content, and holes where there was content. */
 export async function* readDifferences(
   path: Buffer,
   before: Buffer,
@@ -34,19 +34,30 @@ export async function* readDifferences(
 ): AsyncGenerator<Piece> {
   await using file = await open(path, flags);
   await using old = await open(before, flags);
-  const [{ size }, { size: oldSize }] = await Promise.all([file.stat(), old.stat()]);
-  const ignore = (): void => {};
-  for (let at = 0; at < size; at += mostChunkBytes) {
-    const length = Math.min(mostChunkBytes, size - at);
-    const [isData, wasData] = await Promise.all([hasData(file, at, length), hasData(old, at, length)]);
-    // what the file had behind its old end reads as zeros, too
-    if (!isData && !wasData) continue;
-    if (!isData) {
-      yield { at, length, hole: true };
-      continue;
-    }
-    const bytes = await readRange(file, at, length, onUnreadable);
-    const oldBytes = await readRange(old, at, Math.min(length, Math.max(0, oldSize - at)), ignore);
+  const { size } = await file.stat();
+  let at = 0;
+  for await (const { start, end } of dataRanges(file, onUnreadable)) {
+    yield* holesBetween(old, at, start);
+    yield* changesBetween(file, old, { start, end, onUnreadable });
+    at = end;
+  }
+  yield* holesBetween(old, at, size);
+}
+
+/** What was content in the old file is a hole now. */
+async function* holesBetween(old: FileHandle, start: number, end: number): AsyncGenerator<Piece> {
+  if (start < end && (await hasData(old, start, end))) yield { at: start, length: end - start, hole: true };
+}
+
+async function* changesBetween(
+  file: FileHandle,
+  old: FileHandle,
+  range: { readonly start: number; readonly end: number; readonly onUnreadable: OnUnreadable },
+): AsyncGenerator<Piece> {
+  for (let at = range.start; at < range.end; at += mostChunkBytes) {
+    const length = Math.min(mostChunkBytes, range.end - at);
+    const bytes = await readRange(file, at, length, range.onUnreadable);
+    const oldBytes = await readRange(old, at, length, () => {});
     if (bytes !== undefined) yield* different(at, bytes, oldBytes);
   }
 }
@@ -76,10 +87,10 @@ async function* dataRanges(
   }
 }
 
-/** Where that cannot be told, reading tells. */
-async function hasData(file: FileHandle, at: number, length: number): Promise<boolean> {
-  const range = await findData(file.fd, at).catch(() => ({ start: at }));
-  return range !== undefined && range.start < at + length;
+/** Where that cannot be told, there may be. */
+async function hasData(file: FileHandle, from: number, end: number): Promise<boolean> {
+  const range = await findData(file.fd, from).catch(() => ({ start: from }));
+  return range !== undefined && range.start < end;
 }
 
 async function readRange(

@@ -70,37 +70,31 @@ async function factsOf(top: string): Promise<readonly string[]> {
   const walk = async (name: string): Promise<void> => {
     const path = join(top, name);
     const stats = await lstat(path, { bigint: true });
-    const isDirectory = stats.isDirectory();
-    const content = stats.isFile()
-      ? createHash('sha1')
-          .update(await readFile(path))
-          .digest('hex')
-      : '';
-    const target = stats.isSymbolicLink() ? await readlink(path) : '';
-    const xattrs = (await readXattrs(Buffer.from(path))).map(
-      ({ name: key, value }) => `${key}=${value.toString('hex')}`,
-    );
-    const twin = isDirectory || stats.nlink === 1n ? '' : (names.get(stats.ino) ?? '');
-    if (twin === '') names.set(stats.ino, name);
-    const size = isDirectory ? '' : `${stats.size}`;
+    const twin = names.get(stats.ino) ?? '';
     facts.push(
-      [
-        name,
-        stats.mode.toString(8),
-        stats.uid,
-        stats.gid,
-        stats.mtimeNs,
-        size,
-        content,
-        target,
-        xattrs,
-        twin,
-      ].join(' '),
+      [name, stats.mode.toString(8), stats.uid, stats.gid, stats.mtimeNs, twin, await contentOf(path)].join(
+        ' ',
+      ),
     );
-    if (isDirectory) for (const child of (await readdir(path)).sort()) await walk(join(name, child));
+    if (!stats.isDirectory()) names.set(stats.ino, name);
+    else for (const child of (await readdir(path)).sort()) await walk(join(name, child));
   };
   await walk('.');
   return facts;
+}
+
+async function contentOf(path: string): Promise<string> {
+  const stats = await lstat(path);
+  const xattrs = (await readXattrs(Buffer.from(path))).map(
+    ({ name, value }) => `${name}=${value.toString('hex')}`,
+  );
+  const target = stats.isSymbolicLink() ? await readlink(path) : '';
+  const hash = stats.isFile()
+    ? createHash('sha1')
+        .update(await readFile(path))
+        .digest('hex')
+    : '';
+  return [stats.isDirectory() ? '' : stats.size, target, hash, ...xattrs].join(' ');
 }
 
 async function factsOfDisk(f: Fixture, id: string): Promise<readonly string[]> {
@@ -113,6 +107,7 @@ async function factsOfDisk(f: Fixture, id: string): Promise<readonly string[]> {
 
 type Act = { readonly kind: number; readonly a: number; readonly b: number; readonly size: number };
 
+const writing = new Set([1, 2, 3, 4, 15]);
 const names = ['a', 'b', 'c', 'd', 'a/x', 'a/y', 'b/x', 'b/y', 'a/x/deep', 'c/ü'];
 
 /** Does something to one of a few names; what cannot be done is not. */
@@ -146,6 +141,9 @@ async function act(top: string, { kind, a, b, size }: Act): Promise<void> {
       await file.truncate(length);
     },
   ];
+  const found = await lstat(from).catch(() => undefined);
+  // to write to a FIFO waits for ever
+  if (found?.isFIFO() === true && writing.has(kind)) return;
   await acts[kind % acts.length]?.().catch(() => undefined);
 }
 
@@ -187,7 +185,7 @@ describe('an export', () => {
             await f.disks.remove(`${id}-copy`);
           },
         ),
-        { numRuns: 12, endOnFailure: true },
+        { numRuns: 8, endOnFailure: true },
       );
       expect(await f.left()).toEqual([]);
     },
