@@ -1,4 +1,5 @@
 import { readFileSync, readlinkSync, statfsSync, statSync, writeFileSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { hasCode } from './syscall.ts';
 
@@ -72,6 +73,29 @@ export function readDirtyBytes(): number {
   const text = readFileSync('/proc/meminfo', 'utf8');
   const found = [...text.matchAll(/^(?:Dirty|Writeback): +(\d+) kB$/gm)];
   return found.reduce((sum, [, kib]) => sum + Number(kib) * 1024, 0);
+}
+
+/** What an unmounted ext4 says of itself. */
+export type Ext4Superblock = {
+  /** false when changes are in its journal that are not yet where they belong */
+  readonly isClean: boolean;
+  /** when it was last written out, in seconds since the epoch */
+  readonly writtenAtS: number;
+};
+
+// the superblock is at 1024; in it are s_wtime at 0x30, s_feature_incompat at 0x60 and the high byte of s_wtime at 0x274
+const superblockAt = 1024;
+const superblockBytes = 1024;
+const needsRecovery = 0x4;
+
+/** Reads the superblock of the ext4 in a file. */
+export async function readExt4Superblock(file: string): Promise<Ext4Superblock> {
+  await using handle = await open(file, 'r');
+  const { buffer } = await handle.read(Buffer.alloc(superblockBytes), 0, superblockBytes, superblockAt);
+  return {
+    isClean: (buffer.readUInt32LE(0x60) & needsRecovery) === 0,
+    writtenAtS: buffer.readUInt32LE(0x30) + buffer.readUInt8(0x274) * 2 ** 32,
+  };
 }
 
 /** Name of the block device mounted at `path`, undefined when nothing or something else is mounted there. */

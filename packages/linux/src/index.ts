@@ -1,3 +1,4 @@
+export * from './autofs.ts';
 export * from './cgroup.ts';
 export * from './clone.ts';
 export * from './detached-mount.ts';

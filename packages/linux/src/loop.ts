@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { type FileHandle, open, readdir, readFile } from 'node:fs/promises';
 import { defineCall, hasCode } from './syscall.ts';
 
 const ioctl = defineCall('ioctl', 'int', ['int', 'ulong', 'void *']);
@@ -73,6 +73,15 @@ export async function isAttached(file: string): Promise<boolean> {
     if (hasCode(error, 'ENOENT')) return false;
     throw error;
   }
+}
+
+/** The files that loop devices hold, also those that were deleted since. */
+export async function listLoopFiles(): Promise<readonly string[]> {
+  const devices = (await readdir('/sys/block')).filter((name) => name.startsWith('loop'));
+  const files = await Promise.all(
+    devices.map((name) => readFile(`/sys/block/${name}/loop/backing_file`, 'utf8').catch(() => '')),
+  );
+  return files.filter((file) => file !== '').map((file) => file.trimEnd().replace(/ \(deleted\)$/, ''));
 }
 
 class OpenLoopDevice implements LoopDevice {

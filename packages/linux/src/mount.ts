@@ -13,6 +13,7 @@ const flagBits = {
   noatime: 1024,
   bind: 4096,
   private: 1 << 18,
+  shared: 1 << 20,
 } as const;
 
 export type MountFlag = keyof typeof flagBits;

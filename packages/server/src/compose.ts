@@ -7,6 +7,7 @@ import { SpriteError } from '@sprites/contract';
 import {
   type CreateDeps,
   ensureOrg,
+  InsideCheckpoints,
   installToken,
   type LifecycleObservers,
   Operations,
@@ -83,13 +84,14 @@ export async function startServer(config: Config): Promise<RunningServer> {
   const listener: ListenerSlot = {};
   const links = stack.use(createLinks({ host, store, log, listener, lifecycle }));
   const ingress = await openIngress({ config, dataDir, host, store, changes: deps.changes });
-  lifecycle.observe(createObservers({ metrics, links, connections, ingress }));
+  const inside = new InsideCheckpoints({ ...deps, insideViews: host.driver.views });
+  lifecycle.observe(createObservers({ metrics, links, connections, ingress, inside }));
   const guard = openPoolGuard(host, store, log);
   stack.defer(() => guard.close());
   const repairs = await reconcile(deps, lifecycle);
   beginBackgroundWork(core);
   const care = stack.use(
-    openCare(config, host, { ...deps, lifecycle, operations: new Operations(lifecycle) }, metrics),
+    openCare(config, host, { ...deps, lifecycle, operations: new Operations(lifecycle), inside }, metrics),
   );
   const gate: GateDeps = { store, driver: host.driver, lifecycle, connections, metrics, version };
   const url = { current: '' };
@@ -125,14 +127,23 @@ function beginBackgroundWork({ deps, lifecycle, pool, memory }: Core): void {
   );
 }
 
-function createObservers({ metrics, links, connections, ingress }: ObserverInput): LifecycleObservers {
+function createObservers({
+  metrics,
+  links,
+  connections,
+  ingress,
+  inside,
+}: ObserverInput): LifecycleObservers {
   return {
     onWake: ({ kind, tookMs }) => {
       metrics.wakes.inc({ kind, result: 'ok' });
       metrics.wakeSeconds.observe({ kind }, tookMs / 1000);
     },
     onWakeFailed: () => metrics.wakes.inc({ kind: 'cold', result: 'failed' }),
-    onRunning: (spriteId) => links.open(spriteId),
+    onRunning: (spriteId) => {
+      links.open(spriteId);
+      inside.refreshSoon(spriteId);
+    },
     // the link stays: both ends of it are there after the wake, and what was sent just before the freeze is heard
     onSleep: (spriteId) => connections.close(spriteId, 1001, 'the sprite was put to sleep'),
     onStop: (spriteId) => {
@@ -149,6 +160,7 @@ type ObserverInput = {
   readonly links: Links;
   readonly connections: Connections;
   readonly ingress: Ingress;
+  readonly inside: InsideCheckpoints;
 };
 
 /** The org that every server has, and the token the operator may have chosen for it. */

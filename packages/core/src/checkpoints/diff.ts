@@ -3,6 +3,7 @@ import type { SpriteRecord } from '../ports/store.ts';
 import type { Comparison, DiskViews, ViewSource } from '../ports/views.ts';
 import { getSprite } from '../sprites/get.ts';
 import type { CheckpointDeps, SpriteKey } from './deps.ts';
+import { requireGood } from './health.ts';
 import { findCheckpoint } from './list.ts';
 
 /** What the verbs that look into disks work with. */
@@ -61,25 +62,29 @@ async function findComparison(deps: ViewDeps, input: DiffInput, path: string): P
 }
 
 async function findSource(deps: ViewDeps, sprite: SpriteRecord, id: string): Promise<ViewSource> {
-  const image = await deps.images.find(sprite.imageDigest);
-  if (image === undefined) {
-    throw new SpriteError(
-      'unavailable',
-      `image ${sprite.imageName} (${sprite.imageDigest}) of sprite ${sprite.name} is not installed; build or import it`,
-    );
-  }
-  const common = { diskId: sprite.id, imageFile: image.file, imageDigest: image.digest };
   if (id === currentCheckpointId) {
     const quiet: ViewSource['quiet'] = (clone) =>
       deps.operations.run(sprite, 'checkpoint', () =>
         deps.lifecycle.exclusively(sprite.id, () => deps.driver.quiesce(sprite.id, clone)),
       );
-    return { ...common, checkpointId: undefined, quiet };
+    return { diskId: sprite.id, checkpointId: undefined, quiet, ...(await findImage(deps, sprite)) };
   }
   const checkpoint = await findCheckpoint(deps.store, sprite, id);
-  if (checkpoint.health !== '') {
-    const message = `checkpoint ${id} of sprite ${sprite.name} is damaged (${checkpoint.health})`;
-    throw new SpriteError('checkpoint_damaged', message);
-  }
-  return { ...common, checkpointId: checkpoint.id };
+  await requireGood(deps, sprite, checkpoint);
+  const image = await findImage(deps, sprite, checkpoint.imageDigest);
+  return { diskId: sprite.id, checkpointId: checkpoint.id, ...image };
+}
+
+/** The image that was under a disk when it was saved, or is now. */
+async function findImage(
+  deps: ViewDeps,
+  sprite: SpriteRecord,
+  digest = sprite.imageDigest,
+): Promise<Pick<ViewSource, 'imageFile' | 'imageDigest'>> {
+  const image = await deps.images.find(digest);
+  if (image !== undefined) return { imageFile: image.file, imageDigest: image.digest };
+  throw new SpriteError(
+    'unavailable',
+    `image ${sprite.imageName} (${digest}) of sprite ${sprite.name} is not installed; build or import it`,
+  );
 }

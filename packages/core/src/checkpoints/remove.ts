@@ -28,5 +28,7 @@ async function remove(
     throw new SpriteError('checkpoint_in_use', message);
   }
   await deps.store.removeCheckpoint(sprite.id, checkpoint.id);
+  // what is still shown inside would keep its blocks
+  await deps.inside.refresh(sprite.id);
   await deps.disks.removeCheckpoint(sprite.id, checkpoint.id);
 }

@@ -43,6 +43,7 @@ export async function saveCheckpoint(
   });
   if (!isAuto) await deps.store.updateSprite(sprite.id, { sourceCheckpoint: id });
   deps.verifier.noteNew();
+  deps.inside.refreshSoon(sprite.id);
   return checkpoint;
 }
 

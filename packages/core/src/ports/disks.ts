@@ -50,6 +50,8 @@ export interface Disks {
   inspect(id: string): Promise<string>;
   /** The same for a checkpoint. */
   inspectCheckpoint(id: string, checkpointId: string): Promise<string>;
+  /** Absolute host path of a checkpoint's image file, to look into it. Throws `checkpoint_not_found`. */
+  checkpointFile(id: string, checkpointId: string): Promise<string>;
   /** What a checkpoint costs. */
   checkpointUsage(id: string, checkpointId: string): Promise<DiskUsage>;
   /** Throws `out_of_space` when the pool has too little left for another disk or checkpoint. */

@@ -1,8 +1,16 @@
-import { open, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SpriteError } from '@sprites/contract';
 import type { ViewSource } from '@sprites/core';
-import { attachLoop, cloneFile, type DetachedMount, hasCode, mountDetached } from '@sprites/linux';
+import {
+  attachLoop,
+  cloneFile,
+  type DetachedMount,
+  type Ext4Superblock,
+  hasCode,
+  mountDetached,
+  readExt4Superblock,
+} from '@sprites/linux';
 import { createUnfinishedName } from '../unfinished.ts';
 
 /** Where disks and checkpoints are. */
@@ -22,11 +30,6 @@ export type OpenDisk = AsyncDisposable & {
   readonly savedAtS: number;
 };
 
-// ext4: the superblock is at 1024; in it are s_wtime at 0x30, s_feature_incompat at 0x60 and the high byte of s_wtime at 0x274
-const superblockAt = 1024;
-const superblockBytes = 1024;
-const needsRecovery = 0x4;
-
 /** Mounts the disk as it is saved or, for a live one, as it is at this moment. */
 export async function openDisk(files: DiskFiles, source: ViewSource): Promise<OpenDisk> {
   const { diskId, checkpointId } = source;
@@ -37,8 +40,8 @@ export async function openDisk(files: DiskFiles, source: ViewSource): Promise<Op
   const file = await files.checkpointFile(diskId, checkpointId);
   try {
     // a disk that was saved after its host had lost power holds changes in its journal only
-    const superblock = await readSuperblock(file);
-    if (superblock.hasJournal) return await openCopy(files, file, (clone) => clone());
+    const superblock = await readExt4Superblock(file);
+    if (!superblock.isClean) return await openCopy(files, file, (clone) => clone());
     return await mountFile(file, superblock);
   } catch (cause) {
     if (!hasCode(cause, 'EINVAL', 'EIO', 'EUCLEAN', 'EBADMSG', 'ENODATA')) throw cause;
@@ -70,31 +73,16 @@ async function openCopy(
   const copy = join(files.workDir, createUnfinishedName());
   try {
     await quiet(() => cloneFile(file, copy));
-    return await mountFile(copy, await readSuperblock(copy));
+    return await mountFile(copy, await readExt4Superblock(copy));
   } finally {
     await rm(copy, { force: true });
   }
 }
 
-type Superblock = {
-  /** changes are in the journal that are not yet where they belong */
-  readonly hasJournal: boolean;
-  readonly writtenAtS: number;
-};
-
 /** The kernel replays the journal of what is attached for writing, also for a mount that is read-only. */
-async function mountFile(file: string, { hasJournal, writtenAtS }: Superblock): Promise<OpenDisk> {
-  await using device = await attachLoop({ file, readOnly: !hasJournal });
-  const options = { errors: 'continue', ...(hasJournal ? {} : { noload: true as const }) };
+async function mountFile(file: string, { isClean, writtenAtS }: Ext4Superblock): Promise<OpenDisk> {
+  await using device = await attachLoop({ file, readOnly: isClean });
+  const options = { errors: 'continue', ...(isClean ? { noload: true as const } : {}) };
   const mounted = await mountDetached({ type: 'ext4', source: device.path, options });
   return { path: mounted.path, savedAtS: writtenAtS, [Symbol.asyncDispose]: () => mounted.close() };
-}
-
-async function readSuperblock(file: string): Promise<Superblock> {
-  await using handle = await open(file, 'r');
-  const { buffer } = await handle.read(Buffer.alloc(superblockBytes), 0, superblockBytes, superblockAt);
-  return {
-    hasJournal: (buffer.readUInt32LE(0x60) & needsRecovery) !== 0,
-    writtenAtS: buffer.readUInt32LE(0x30) + buffer.readUInt8(0x274) * 2 ** 32,
-  };
 }

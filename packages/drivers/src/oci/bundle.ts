@@ -70,6 +70,8 @@ export type BundleOptions = {
   readonly firstId: number;
   /** host directory in which the agent is to make its socket, where it gets none passed on */
   readonly socketDir?: string | undefined;
+  /** whether saved disks are shown inside */
+  readonly hasViews?: boolean;
 };
 
 const bin = '/.sprite/bin';
@@ -138,7 +140,13 @@ function createResources(spec: MachineSpec): object {
   };
 }
 
-function createMounts({ spec, machine, agentDir, socketDir }: BundleOptions): readonly object[] {
+function createMounts({
+  spec,
+  machine,
+  agentDir,
+  socketDir,
+  hasViews = false,
+}: BundleOptions): readonly object[] {
   const mount = (destination: string, type: string, ...options: readonly string[]): object => ({
     destination,
     type,
@@ -164,6 +172,8 @@ function createMounts({ spec, machine, agentDir, socketDir }: BundleOptions): re
     bind('/.sprite/bin', agentDir, 'ro'),
     bind('/.sprite/machine.json', machine.facts, 'ro', 'noexec'),
     bind(policyMount, machine.policyDir, 'ro', 'noexec'),
+    // what the host mounts there appears inside
+    ...(hasViews ? [bind('/.sprite/checkpoints', machine.checkpoints, 'ro', 'rslave')] : []),
     ...(socketDir === undefined ? [] : [bind(guestSocketDir, socketDir, 'noexec')]),
   ];
 }

@@ -2,7 +2,6 @@ import { chown, mkdir, readFile, writeFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { SpriteError } from '@sprites/contract';
 import {
-  type Clock,
   type Driver,
   type Isolation,
   type MachineName,
@@ -41,7 +40,7 @@ import { nameMachine } from './name-machine.ts';
 import { makePolicyDir, writePolicy } from './policy-file.ts';
 import { DiskQuiescence } from './quiesce.ts';
 import { renewRandomSeed } from './random-seed.ts';
-import { killStrayRuntimes, release } from './release.ts';
+import { killStrayRuntimes, type ReleaseDeps, release } from './release.ts';
 import { mountRoot } from './root.ts';
 import { type MachineDir, RunDir } from './run-dir.ts';
 import { Runtime, type RuntimeName, readRuntimeFlags } from './runtime.ts';
@@ -50,6 +49,7 @@ import { SharedMounts } from './shared-mounts.ts';
 import { keepSpareSpace } from './spare-space.ts';
 import { listTraces } from './traces.ts';
 import { cannotRun, prepareTrial, readTrial } from './trial.ts';
+import { CheckpointViews } from './views/checkpoint-views.ts';
 
 /** Ids no system account, container engine or directory service gives out. */
 const defaultUidBase = 0x7000_0000;
@@ -89,6 +89,8 @@ export class OciDriver implements Driver<Socket> {
   readonly canName: boolean;
   /** for the guard of the pool the disks are on */
   readonly mountedDisks: OciMountedDisks;
+  /** shows saved disks in machines */
+  readonly views: CheckpointViews;
   readonly #options: OpenOptions;
   readonly #runDir: RunDir;
   readonly #cgroups: CgroupLayout;
@@ -111,6 +113,8 @@ export class OciDriver implements Driver<Socket> {
     const { runtime: name, flags, clock, commandTimeoutMs = defaultCommandTimeoutMs } = options;
     this.#runtime = new Runtime({ name, runDir, cgroups, clock, commandTimeoutMs, flags });
     this.#shared = new SharedMounts(runDir);
+    const isSupported = !this.#agentMakesSocket;
+    this.views = new CheckpointViews({ runDir, images: this.#shared, clock, isSupported });
     this.mountedDisks = new OciMountedDisks(runDir, {
       isBusy: (spriteId) => this.#turns.isBusy(spriteId),
       run: (spriteId, work) => this.#turns.take(spriteId, work),
@@ -285,6 +289,8 @@ export class OciDriver implements Driver<Socket> {
     const agentDir = this.#shared.agent(this.#options.agent);
     if (this.#agentMakesSocket) await mountSocketDir(machine, firstId);
     await settleAll(mountRoot({ spec, machine, image, firstId }), agentDir);
+    const hasViews = this.views.isSupported;
+    if (hasViews) await this.views.prepare(machine, { firstId });
     signal.throwIfAborted();
     const bundle = createBundle({
       spec,
@@ -296,6 +302,7 @@ export class OciDriver implements Driver<Socket> {
       agentDir: await agentDir,
       firstId,
       socketDir: this.#agentMakesSocket ? machine.socketDir : undefined,
+      hasViews,
     });
     await settleAll(
       writeIdentity(machine.root, spec, firstId).then(() => keepSpareSpace(machine.disk)),
@@ -366,8 +373,8 @@ export class OciDriver implements Driver<Socket> {
     return firstId;
   }
 
-  get #releaseDeps(): { readonly cgroups: CgroupLayout; readonly clock: Clock } {
-    return { cgroups: this.#cgroups, clock: this.#options.clock };
+  get #releaseDeps(): ReleaseDeps {
+    return { cgroups: this.#cgroups, clock: this.#options.clock, views: this.views };
   }
 
   async #running(spriteId: string): Promise<Freezer> {

@@ -13,8 +13,13 @@ import {
 import { readState } from './machine-state.ts';
 import type { MachineDir, RunDir } from './run-dir.ts';
 import { settleAll } from './settle.ts';
+import type { CheckpointViews } from './views/checkpoint-views.ts';
 
-export type ReleaseDeps = { readonly cgroups: CgroupLayout; readonly clock: Clock };
+export type ReleaseDeps = {
+  readonly cgroups: CgroupLayout;
+  readonly clock: Clock;
+  readonly views: CheckpointViews;
+};
 
 const endTimeoutMs = 20_000;
 const mostPollMs = 50;
@@ -24,7 +29,7 @@ const mostPollMs = 50;
  * to. Afterwards the disk is written out and free. Nothing is removed by a recursive delete, so a mount that refuses to
  * go never costs the sprite its files.
  */
-export async function release({ cgroups, clock }: ReleaseDeps, machine: MachineDir): Promise<void> {
+export async function release({ cgroups, clock, views }: ReleaseDeps, machine: MachineDir): Promise<void> {
   const cgroup = new Cgroup(cgroups, machine.cgroup);
   const state = await readState(machine);
   // processes that wait to write to a frozen disk do not die, and a frozen disk stays attached without a mount
@@ -38,7 +43,7 @@ export async function release({ cgroups, clock }: ReleaseDeps, machine: MachineD
   await settleAll(
     retryBusy(clock, () => cgroup.remove()),
     rm(machine.runtimeState, { recursive: true, force: true }),
-    unmountAll(clock, machine),
+    views.release(machine).then(() => unmountAll(clock, machine)),
   );
   if (state !== undefined && hasDisk) await waitDetached(clock, state.diskFile);
   for (const file of [...machine.files, `${machine.state}.new`]) await ignoreMissing(unlink(file));

@@ -83,6 +83,13 @@ export class MachineDir {
   readonly upper: string;
   /** mount point of the disk with its raw owners */
   readonly disk: string;
+  /** mount point of the directory shared with the machine in which its saved disks appear */
+  readonly checkpoints: string;
+  readonly viewFacts: string;
+  /** mount points of a saved disk and its layers, only while its view is put together */
+  readonly viewDisk: string;
+  readonly viewLower: string;
+  readonly viewUpper: string;
   readonly runtimeState: string;
   readonly cgroup: string;
 
@@ -104,18 +111,25 @@ export class MachineDir {
     this.lower = join(this.path, 'lower');
     this.upper = join(this.path, 'upper');
     this.disk = join(runDir.disks, spriteId);
+    this.checkpoints = join(this.path, 'checkpoints');
+    this.viewFacts = join(this.path, 'views.json');
+    this.viewDisk = join(this.path, 'view-disk');
+    this.viewLower = join(this.path, 'view-lower');
+    this.viewUpper = join(this.path, 'view-upper');
     this.runtimeState = join(runDir.runtime, spriteId);
     this.cgroup = join(runDir.cgroup, spriteId);
   }
 
   /** Mount points, in the order in which they must be unmounted. */
   get mountPoints(): readonly string[] {
-    return [this.root, this.lower, this.upper, this.disk, this.socketDir];
+    const views = [this.viewUpper, this.viewLower, this.viewDisk];
+    return [this.root, this.lower, this.upper, this.disk, this.socketDir, ...views];
   }
 
   get files(): readonly string[] {
     const policy = [this.policy, this.newPolicy];
-    return [this.config, this.facts, ...policy, this.socket, this.log, this.pidFile, this.state];
+    const views = [this.viewFacts, `${this.viewFacts}.new`];
+    return [this.config, this.facts, ...policy, this.socket, this.log, this.pidFile, ...views, this.state];
   }
 }
 

@@ -10,6 +10,7 @@ import {
   Events,
   ensureOrg,
   type Image,
+  InsideCheckpoints,
   Lifecycle,
   MachinePool,
   type Network,
@@ -137,6 +138,10 @@ export class MemoryDisks implements Disks {
 
   async inspectCheckpoint(id: string, checkpointId: string): Promise<string> {
     return this.saved.has(`${id}/${checkpointId}`) ? '' : 'its disk is missing';
+  }
+
+  async checkpointFile(id: string, checkpointId: string): Promise<string> {
+    return `/checkpoints/${id}/${checkpointId}`;
   }
 
   async checkpointUsage(): Promise<{ usedBytes: number; ownBytes: number }> {
@@ -276,8 +281,10 @@ export async function fixture(
   const signal = new AbortController().signal;
   const verifier = new Verifier({ ...core, checksums: new MemoryChecksums(disks) });
   onTestFinished(() => verifier.close());
+  const insideViews = { isSupported: false, show: async () => {} };
+  const inside = new InsideCheckpoints({ ...core, insideViews });
   return {
-    deps: { ...core, lifecycle, pool, operations: new Operations(lifecycle), verifier },
+    deps: { ...core, lifecycle, pool, operations: new Operations(lifecycle), verifier, inside },
     disks,
     network,
     org,
