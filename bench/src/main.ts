@@ -11,6 +11,7 @@ import { exec } from './measurements/exec.ts';
 import { memory } from './measurements/memory.ts';
 import { output } from './measurements/output.ts';
 import { peers } from './measurements/peers.ts';
+import { url } from './measurements/url.ts';
 import type { Row } from './samples.ts';
 import { renderTable } from './table.ts';
 
@@ -23,6 +24,7 @@ const measurements: readonly Measurement[] = [
   coldWake,
   memory,
   burst,
+  url,
 ];
 
 const usage = `npm run bench [-- options]

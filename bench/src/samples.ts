@@ -5,7 +5,7 @@ export type Row = {
   /** median, or the one value where `n` is 1 */
   readonly p50: number;
   readonly p99?: number;
-  readonly unit: 'ms' | 'MB/s' | 'MB' | 's' | 'of';
+  readonly unit: 'ms' | 'MB/s' | 'MB' | 's' | 'of' | '/s' | '×';
   /** what is promised, in words */
   readonly promise?: string;
   /** whether the promise is kept; undefined for peers */

@@ -136,8 +136,9 @@ export class Exchange implements UpstreamUser {
     const { request } = this.#options;
     const framing = frameResponse(head, request.method);
     this.#untilClose = framing.type === 'until-close';
-    const closes = listOf(head.fields, 'connection').includes('close');
-    const keeps = head.minor === 1 || listOf(head.fields, 'connection').includes('keep-alive');
+    const wishes = listOf(head.fields, 'connection');
+    const closes = wishes.includes('close');
+    const keeps = head.minor === 1 || wishes.includes('keep-alive');
     this.#upstreamReusable = keeps && !closes && !this.#untilClose && request.minor === 1;
     this.#clientReusable = !this.#options.isLast && !this.#untilClose;
     this.#body = createBodyReader(framing);

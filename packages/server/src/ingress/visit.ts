@@ -62,6 +62,7 @@ export class Visit {
   #usedToken = false;
   #answerBy: number;
   #isSent = false;
+  #hasReached = false;
   #hasRetried = false;
   #isLast: boolean;
   #ended = false;
@@ -174,6 +175,7 @@ export class Visit {
 
   #answer(spriteId: string, reached: Reached): void {
     const { socket, head, framing, client, isWebSocket } = this.#request;
+    this.#hasReached = true;
     this.#reached = reached;
     this.#exchange = new Exchange(reached.upstream, {
       client: socket,
@@ -237,6 +239,7 @@ export class Visit {
 
   #retry(spriteId: string): void {
     this.#hasRetried = true;
+    this.#hasReached = false;
     this.#deps.sites
       .find(this.#request.label)
       .then(async (site) => {
@@ -318,7 +321,8 @@ export class Visit {
   #finish(end: VisitEnd): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#left.abort(new Error('the request is over'));
+    // only while the sprite is being reached does anybody listen
+    if (!this.#hasReached) this.#left.abort(new Error('the request is over'));
     this.#done.resolve();
     this.#request.onEnd(end);
   }

@@ -101,11 +101,15 @@ export function frameResponse(head: ResponseHead, method: string): Framing {
 
 /** The values of all fields of that name, lower-case, as one list. */
 export function listOf(fields: readonly Field[], key: string): readonly string[] {
-  return fields
-    .filter((field) => field.key === key)
-    .flatMap((field) => field.value.split(','))
-    .map((item) => trim(item).toLowerCase())
-    .filter((item) => item !== '');
+  const list: string[] = [];
+  for (const field of fields) {
+    if (field.key !== key) continue;
+    for (const part of field.value.split(',')) {
+      const item = trim(part).toLowerCase();
+      if (item !== '') list.push(item);
+    }
+  }
+  return list;
 }
 
 export function fieldValue(fields: readonly Field[], key: string): string | undefined {
