@@ -58,7 +58,8 @@ describe('a sprite made of a machine that was ready', () => {
     await untilReady();
     expect(await client.listAllSprites()).toEqual([]);
     expect(await metric('sprites_sprites\\{status="running"\\}')).toBe(0);
-    await server.stop();
+    // also while clients keep their connections open
+    expect(await server.stop()).toBe(0);
     expect(await machines()).toEqual([]);
     expect(await readdir(join(server.dataDir, 'pool/disks'))).toEqual([]);
   });

@@ -22,6 +22,8 @@ export class Front {
   readonly server: Server;
   readonly #options: FrontOptions;
   readonly #open = new Set<ClientConnection>();
+  /** those handed to the API as well, whose listener does not know all of them as it never listened itself */
+  readonly #streams = new Set<Duplex>();
   readonly #closing = new AbortController();
 
   constructor(options: FrontOptions) {
@@ -50,6 +52,7 @@ export class Front {
   /** Ends what is left of all connections. */
   closeAll(): void {
     for (const connection of this.#open) connection.destroy();
+    for (const stream of this.#streams) stream.destroy();
     this.#options.upstreams.closeAll();
   }
 
@@ -68,7 +71,11 @@ export class Front {
       },
     });
     this.#open.add(connection);
-    stream.once('close', () => this.#open.delete(connection));
+    this.#streams.add(stream);
+    stream.once('close', () => {
+      this.#open.delete(connection);
+      this.#streams.delete(stream);
+    });
     if (bytes.length > 0) connection.begin(bytes);
   }
 
