@@ -11,7 +11,11 @@ import { exec } from './measurements/exec.ts';
 import { memory } from './measurements/memory.ts';
 import { output } from './measurements/output.ts';
 import { peers } from './measurements/peers.ts';
+import { serverRestart } from './measurements/server-restart.ts';
 import { url } from './measurements/url.ts';
+import { wakeStorm } from './measurements/wake-storm.ts';
+import { warmMemory } from './measurements/warm-memory.ts';
+import { warmWake } from './measurements/warm-wake.ts';
 import type { Row } from './samples.ts';
 import { renderTable } from './table.ts';
 
@@ -21,8 +25,12 @@ const measurements: readonly Measurement[] = [
   exec,
   peers,
   output,
+  warmWake,
   coldWake,
+  wakeStorm,
   memory,
+  warmMemory,
+  serverRestart,
   burst,
   url,
 ];

@@ -52,7 +52,7 @@ describe('Cgroup', () => {
     expect(await f.cgroup.frozen()).toBe('yes');
     await f.cgroup.freeze(AbortSignal.timeout(5000));
     await f.cgroup.reclaim();
-    await f.cgroup.thaw();
+    expect(f.cgroup.thaw()).toBe(true);
     expect(await f.cgroup.frozen()).toBe('no');
     await f.cgroup.freeze(AbortSignal.timeout(5000));
     await f.cgroup.kill();
@@ -71,7 +71,7 @@ describe('Cgroup', () => {
     await once(f.child, 'exit');
     await f.cgroup.remove();
     await f.cgroup.freeze(AbortSignal.timeout(1000));
-    await f.cgroup.thaw();
+    expect(f.cgroup.thaw()).toBe(false);
     expect(await f.cgroup.frozen()).toBe('no');
     await f.cgroup.kill();
     await f.cgroup.waitEmpty(AbortSignal.timeout(1000));

@@ -1,4 +1,4 @@
-import { watch } from 'node:fs';
+import { readFileSync, watch, writeFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { listMounts } from './mount.ts';
@@ -77,18 +77,25 @@ export class Cgroup {
    */
   async freeze(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    await this.#writeFreeze('1');
+    await this.#beginFreeze();
     try {
       await this.#waitEvents((events) => events === undefined || events.includes('frozen 1'), signal);
     } catch (error) {
-      await this.thaw();
+      this.thaw();
       throw error;
     }
   }
 
-  /** Lets frozen processes go on. */
-  async thaw(): Promise<void> {
-    await this.#writeFreeze('0');
+  /** Lets frozen processes go on; false when there are none. Takes microseconds, and no turn in the thread pool. */
+  thaw(): boolean {
+    const dir = join(this.#layout.unified, this.path);
+    try {
+      writeFileSync(join(dir, 'cgroup.freeze'), '0', { flag: 'r+' });
+      return readFileSync(join(dir, 'cgroup.events'), 'utf8').includes('populated 1');
+    } catch (error) {
+      if (hasCode(error, 'ENOENT', 'ENODEV')) return false;
+      throw error;
+    }
   }
 
   /** `half` when a freeze was begun and some process still runs. */
@@ -102,9 +109,9 @@ export class Cgroup {
     await Promise.all(this.#layout.all.map((root) => removeTree(join(root, this.path))));
   }
 
-  async #writeFreeze(value: '0' | '1'): Promise<void> {
+  async #beginFreeze(): Promise<void> {
     try {
-      await writeFile(join(this.#layout.unified, this.path, 'cgroup.freeze'), value, { flag: 'r+' });
+      await writeFile(join(this.#layout.unified, this.path, 'cgroup.freeze'), '1', { flag: 'r+' });
     } catch (error) {
       if (!hasCode(error, 'ENOENT', 'ENODEV')) throw error;
     }

@@ -18,6 +18,8 @@ export type EventsDeps = {
   readonly log: Log;
 };
 
+/** Time between an event and its write, in `ms`; a server that is killed loses what happened in it. */
+const writeDelayMs = 20;
 /** Longest text of an event, in characters: what a sprite says of itself may be part of it. */
 const maxTextLength = 500;
 
@@ -67,8 +69,8 @@ export class Events {
   }
 
   async #write(): Promise<void> {
-    // what is recorded in one go is written in one go, behind what the caller does next
-    await Promise.resolve();
+    // a write holds up everything else, and what is recorded often precedes an answer that somebody waits for
+    await this.#deps.clock.sleep(writeDelayMs);
     while (this.#queue.length > 0) {
       const batch = this.#queue;
       this.#queue = [];

@@ -118,7 +118,8 @@ export class Machines {
   /** Stops the programs of a running machine where they are; when they cannot be stopped, they go on and this rejects. */
   async freeze(machine: Machine, cause: string, forced: boolean): Promise<void> {
     const { id } = machine.record;
-    const { driver } = this.#deps;
+    const { driver, clock } = this.#deps;
+    const startedAt = clock.now();
     const lastActiveAt = this.lastActiveAt(machine);
     machine.state = 'freezing';
     machine.forced = forced;
@@ -131,12 +132,13 @@ export class Machines {
     }
     const lastSleep: SleepRecord = { kind: 'warm', cause };
     this.#become(machine, 'warm', { lastSleep, lastActiveAt });
+    const ms = machine.sinceMs - startedAt;
     const lastWarmingAt = new Date(machine.sinceMs).toISOString();
     await this.#update(id, { ...statusOf(machine), lastSleep, lastWarmingAt, lastActiveAt });
     this.#deps.events.record(id, {
       type: 'slept',
       message: `asleep, with all its memory: ${cause}`,
-      details: { to: 'warm', cause },
+      details: { to: 'warm', ms, cause },
     });
   }
 

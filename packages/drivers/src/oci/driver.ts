@@ -189,7 +189,8 @@ export class OciDriver implements Driver<Socket> {
   }
 
   thaw(spriteId: string): Promise<void> {
-    return this.#turns.take(spriteId, async () => (await this.#running(spriteId)).thaw());
+    const freezer = new Freezer(this.#cgroups, this.#runDir.machine(spriteId));
+    return this.#turns.take(spriteId, async () => freezer.thaw());
   }
 
   reclaim(spriteId: string): Promise<void> {

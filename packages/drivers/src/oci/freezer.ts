@@ -27,8 +27,10 @@ export class Freezer {
     }
   }
 
-  thaw(): Promise<void> {
-    return this.#cgroup.thaw();
+  /** Nothing is asked before, as somebody waits for it. Throws `unavailable` when there is nothing that can go on. */
+  thaw(): void {
+    if (this.#cgroup.thaw()) return;
+    throw new SpriteError('unavailable', `sprite ${this.#spriteId} has no running machine`);
   }
 
   async isFrozen(): Promise<boolean> {
@@ -37,6 +39,6 @@ export class Freezer {
 
   /** A server that died in the middle of a freeze left some programs standing and others not. */
   async repair(): Promise<void> {
-    if ((await this.#cgroup.frozen()) === 'half') await this.#cgroup.thaw();
+    if ((await this.#cgroup.frozen()) === 'half') this.#cgroup.thaw();
   }
 }
