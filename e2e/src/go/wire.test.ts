@@ -59,6 +59,19 @@ describe('the habits of the Go SDK', () => {
     expect(answer.headers.get('sprite-version')).toMatch(/^\d+\.\d+\.\d+/);
   });
 
+  it('takes a network policy with exactly 200 and 204, in the order given', async () => {
+    const url = `${server.baseURL}${path}/policy/network`;
+    const headers = { Authorization: `Bearer ${server.token}`, 'Content-Type': 'application/json' };
+    const body =
+      '{"rules":[{"domain":"*.b.test","action":"allow"},{"include":"defaults"},{"domain":"a.test","action":"deny"}]}';
+    const set = await fetch(url, { method: 'POST', headers, body });
+    expect([set.status, await set.text()]).toEqual([204, '']);
+    const got = await fetch(url, { headers });
+    expect([got.status, await got.text()]).toEqual([200, body]);
+    expect((await fetch(url, { method: 'POST', headers, body: '{"rules":[{}]}' })).status).toBe(400);
+    expect((await fetch(url, { method: 'POST', headers, body: '{"rules":[]}' })).status).toBe(204);
+  });
+
   it('is refused a control connection, so that it runs commands directly', async () => {
     const talk = dial(`${path}/control`, new URLSearchParams(), { 'User-Agent': 'sprites-go-sdk/1.0' });
     const [, answer] = await once(talk.socket, 'unexpected-response');

@@ -4,20 +4,25 @@ import { SpritesClient } from '@sprites/sdk';
 import { startTestServer, type TestServer } from '@sprites/testkit';
 import { runProgram } from '../program.ts';
 
-/** Addresses of the lab's internet: a documentation range that no real network has. */
-export const addresses = { resolver: '203.0.113.2', good: '203.0.113.3', evil: '203.0.113.4' } as const;
+/** Addresses of a lab's internet. */
+export type LabAddresses = { readonly resolver: string; readonly good: string; readonly evil: string };
+
+/** A network of eight addresses of a documentation range, which no real network has. */
+type LabNetwork = { readonly host: string; readonly addresses: LabAddresses };
+
+const networks: readonly LabNetwork[] = Array.from({ length: 32 }, (_, index) => {
+  const at = (last: number): string => `203.0.113.${index * 8 + last}`;
+  return { host: at(1), addresses: { resolver: at(2), good: at(3), evil: at(4) } };
+});
 
 /** Names that the lab's name server knows, each with its address. */
-const zone = {
-  'good.test': addresses.good,
-  'api.good.test': addresses.good,
-  'evil.test': addresses.evil,
-  'rebind.test': '10.0.0.1',
-};
+function zoneOf({ good, evil }: LabAddresses): Readonly<Record<string, string>> {
+  return { 'good.test': good, 'api.good.test': good, 'evil.test': evil, 'rebind.test': '10.0.0.1' };
+}
 
 const program = `
-import json, socket, struct, threading
-zone = json.loads('${JSON.stringify(zone)}')
+import json, socket, struct, sys, threading
+zone = json.loads(sys.argv[1])
 def answer(q):
     end, labels = 12, []
     while q[end]:
@@ -45,21 +50,19 @@ while True:
 `;
 
 /** A server whose sprites have an internet of three addresses in a namespace of its own, and a client for it. */
-export type PolicyLab = AsyncDisposable & { readonly server: TestServer; readonly client: SpritesClient };
+export type PolicyLab = AsyncDisposable & {
+  readonly server: TestServer;
+  readonly client: SpritesClient;
+  readonly addresses: LabAddresses;
+};
 
 export async function openPolicyLab(settings: Readonly<Record<string, string>> = {}): Promise<PolicyLab> {
   await using stack = new AsyncDisposableStack();
   // ends with this process, and its namespace and interface with it
-  const argv = [
-    '--pdeathsig',
-    'KILL',
-    'unshare',
-    '-n',
-    'sh',
-    '-c',
-    'read go && exec python3 -u -c "$0"',
-    program,
-  ];
+  const network = await findFreeNetwork();
+  const zone = JSON.stringify(zoneOf(network.addresses));
+  const wait = 'read go && exec python3 -u -c "$0" "$1"';
+  const argv = ['--pdeathsig', 'KILL', 'unshare', '-n', 'sh', '-c', wait, program, zone];
   const internet = spawn('setpriv', argv, { stdio: ['pipe', 'pipe', 'inherit'] });
   stack.defer(async () => {
     internet.kill('SIGKILL');
@@ -68,18 +71,39 @@ export async function openPolicyLab(settings: Readonly<Record<string, string>> =
   await once(internet, 'spawn');
   const { pid } = internet;
   if (pid === undefined) throw new Error('the lab did not start');
-  await joinNetwork(pid);
+  await joinNetwork(pid, network);
   internet.stdin.write('go\n');
   await once(internet.stdout, 'data');
   const server = stack.use(
-    await startTestServer({ settings: { SPRITES_DNS_UPSTREAMS: addresses.resolver, ...settings } }),
+    await startTestServer({
+      settings: {
+        SPRITES_DNS_UPSTREAMS: network.addresses.resolver,
+        SPRITES_READY_MACHINES: '0',
+        ...settings,
+      },
+    }),
   );
   const client = new SpritesClient(server.token, { baseURL: server.baseUrl });
   const resources = stack.move();
-  return { server, client, [Symbol.asyncDispose]: () => resources.disposeAsync() };
+  return {
+    server,
+    client,
+    addresses: network.addresses,
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
 }
 
-async function joinNetwork(pid: number): Promise<void> {
+/** Labs of several runs may stand side by side. */
+async function findFreeNetwork(): Promise<LabNetwork> {
+  const taken = await runProgram('ip', ['-o', '-4', 'addr']);
+  const start = process.pid % networks.length;
+  const inOrder = [...networks.slice(start), ...networks.slice(0, start)];
+  const free = inOrder.find(({ host }) => !taken.includes(` ${host}/`));
+  if (free === undefined) throw new Error('all networks for labs are taken');
+  return free;
+}
+
+async function joinNetwork(pid: number, { host, addresses }: LabNetwork): Promise<void> {
   const device = `lab${pid}`;
   const inside = ['--net', '--target', String(pid)];
   // the program has its namespace a moment after it was started
@@ -99,11 +123,11 @@ async function joinNetwork(pid: number): Promise<void> {
     'netns',
     String(pid),
   ]);
-  await runProgram('ip', ['addr', 'add', '203.0.113.1/24', 'dev', device]);
+  await runProgram('ip', ['addr', 'add', `${host}/29`, 'dev', device]);
   await runProgram('ip', ['link', 'set', device, 'up']);
   await runProgram('nsenter', [...inside, 'ip', 'link', 'set', 'lo', 'up']);
   for (const address of Object.values(addresses)) {
-    await runProgram('nsenter', [...inside, 'ip', 'addr', 'add', `${address}/24`, 'dev', 'eth0']);
+    await runProgram('nsenter', [...inside, 'ip', 'addr', 'add', `${address}/29`, 'dev', 'eth0']);
   }
   await runProgram('nsenter', [...inside, 'ip', 'link', 'set', 'eth0', 'up']);
 }

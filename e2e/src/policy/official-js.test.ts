@@ -1,6 +1,6 @@
 import { type Sprite, SpritesClient } from '@fly/sprites';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { addresses, openPolicyLab, type PolicyLab } from './lab.ts';
+import { openPolicyLab, type PolicyLab } from './lab.ts';
 
 const connectScript = `
 import socket, sys
@@ -43,12 +43,29 @@ describe('policies through the official JS SDK', () => {
     expect(await connect('good.test')).toBe('hello');
     expect(await connect('api.good.test')).toBe('hello');
     expect(await connect('evil.test')).toBe('no name');
-    expect(await connect(addresses.evil)).toBe('No route to host');
+    expect(await connect(lab.addresses.evil)).toBe('No route to host');
     expect(await connect('rebind.test')).toBe('no name');
     const inside = await sprite.execFile('cat', ['/.sprite/policy/network.json']);
     expect(JSON.parse(inside.stdout.toString())).toEqual(policy);
     await sprite.updateNetworkPolicy({ rules: [] });
     expect(await connect('evil.test')).toBe('hello');
+  });
+
+  it('say what root may do and how much memory there is', async () => {
+    expect(await sprite.getPrivilegesPolicy()).toEqual({});
+    await sprite.updatePrivilegesPolicy({ profile: 'standard', devices: ['null'], noNewPrivileges: true });
+    expect(await sprite.getPrivilegesPolicy()).toEqual({
+      profile: 'standard',
+      devices: ['null'],
+      noNewPrivileges: true,
+    });
+    await sprite.deletePrivilegesPolicy();
+    expect(await sprite.getPrivilegesPolicy()).toEqual({});
+    expect(await sprite.getResourcesPolicy()).toEqual({ memory: undefined });
+    await sprite.updateResourcesPolicy({ memory: { limitMB: 256 } });
+    expect(await sprite.getResourcesPolicy()).toMatchObject({ memory: { limitMB: 256 } });
+    await sprite.deleteResourcesPolicy();
+    expect(await sprite.getResourcesPolicy()).toEqual({ memory: undefined });
   });
 
   it('are refused when they make no sense', async () => {

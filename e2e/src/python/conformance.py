@@ -246,6 +246,27 @@ def services() -> None:
     raised(Exception, lambda: sprite.delete_service("web"))
 
 
+def network_policy() -> None:
+    from sprites.policy import get_network_policy, update_network_policy
+    from sprites.types import NetworkPolicy, PolicyRule
+
+    equal(get_network_policy(sprite), NetworkPolicy(rules=[]))
+    rules = [
+        PolicyRule(domain="*.example.com", action="allow"),
+        PolicyRule(include="defaults"),
+        PolicyRule(domain="*", action="deny"),
+    ]
+    update_network_policy(sprite, NetworkPolicy(rules=rules))
+    equal(get_network_policy(sprite), NetworkPolicy(rules=rules))
+    refused = sprite.run("getent", "hosts", "denied.test", capture_output=True)
+    equal(refused.returncode != 0, True)
+    bad = NetworkPolicy(rules=[PolicyRule(domain="192.0.2.1", action="allow")])
+    error = raised(APIError, lambda: update_network_policy(sprite, bad))
+    assert "Invalid policy" in str(error) and "invalid_policy" in str(error), error
+    update_network_policy(sprite, NetworkPolicy(rules=[]))
+    equal(get_network_policy(sprite).rules, [])
+
+
 def big_output() -> None:
     result = sprite.run("sh", "-c", BIG_SCRIPT, capture_output=True)
     equal((result.returncode, len(result.stdout)), (0, BIG_BYTES))
@@ -268,6 +289,9 @@ CASES = {
         control_mode,
         checkpoints,
         services,
+
+
+        network_policy,
         big_output,
     )
 }

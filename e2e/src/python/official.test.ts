@@ -36,6 +36,7 @@ describe('the official Python SDK', () => {
     ['runs commands on a control connection', 'control_mode'],
     ['creates, lists, gets and restores checkpoints', 'checkpoints'],
     ['creates, lists, stops, starts, signals and deletes services', 'services'],
+    ['sets, gets and clears network policies', 'network_policy'],
     ['loses none of 50 MiB of output', 'big_output'],
   ])('%s', async (_, name) => {
     const env = programEnvironment(server, sprite.name);

@@ -20,6 +20,7 @@ import { defineList } from './commands/list.ts';
 import { defineLogin } from './commands/login.ts';
 import { defineLogout } from './commands/logout.ts';
 import { defineOrg } from './commands/org.ts';
+import { definePolicy } from './commands/policy.ts';
 import { definePorts } from './commands/ports.ts';
 import { defineProxy } from './commands/proxy.ts';
 import { defineRestart } from './commands/restart.ts';
@@ -56,6 +57,7 @@ const definitions: readonly ((host: CommandHost) => void)[] = [
   definePorts,
   defineServices,
   defineTasks,
+  definePolicy,
   defineCheckpoint,
   defineRestore,
   defineFork,

@@ -10,6 +10,7 @@ export * from './inode.ts';
 export * from './ip.ts';
 export * from './lock.ts';
 export * from './loop.ts';
+export * from './memory-limit.ts';
 export * from './mount.ts';
 export * from './netlink.ts';
 export * from './netns.ts';

@@ -1,4 +1,11 @@
-export type { FileEvent, PortEvent, PortList } from '@sprites/contract';
+export type {
+  FileEvent,
+  NetworkPolicy,
+  NetworkRule,
+  PortEvent,
+  PortList,
+  PrivilegesPolicy,
+} from '@sprites/contract';
 export { ControlConnection, ProxySession, SocketStream, SpriteCommand } from '#transport';
 export { defaultBaseURL, SpritesClient } from './client.ts';
 export {
@@ -28,6 +35,7 @@ export {
   VerifyStream,
 } from './http/streams.ts';
 export type * from './options.ts';
+export type { EgressEntry, ResourcesPolicy } from './policies.ts';
 export type * from './ports/port-options.ts';
 export type * from './services/service.ts';
 export { Sprite } from './sprite.ts';

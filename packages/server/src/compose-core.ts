@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { freemem, totalmem } from 'node:os';
 import {
   Changes,
+  EgressLog,
   Events,
   type HostMemory,
   Lifecycle,
@@ -23,6 +24,7 @@ export type Core = {
   readonly deps: LifecycleDeps;
   readonly lifecycle: Lifecycle;
   readonly pool: MachinePool;
+  readonly egressLog: EgressLog;
   /** memory of the host */
   readonly memory: () => Promise<HostMemory>;
 };
@@ -70,7 +72,9 @@ export function createCore(
   };
   const lifecycle = new Lifecycle(deps);
   const memory = async (): Promise<HostMemory> => ({ availableBytes: freemem(), totalBytes: totalmem() });
-  return { deps, lifecycle, memory, pool: new MachinePool({ ...deps, lifecycle, memory }) };
+  const egressLog = new EgressLog(deps);
+  host.network.observe((decision) => egressLog.note(decision));
+  return { deps, lifecycle, memory, egressLog, pool: new MachinePool({ ...deps, lifecycle, memory }) };
 }
 
 /** True when the host can put memory somewhere; a line of `/proc/swaps` is a heading. */

@@ -6,6 +6,7 @@ import { getRequestListener } from '@hono/node-server';
 import { SpriteError } from '@sprites/contract';
 import {
   type CreateDeps,
+  type EgressDeps,
   ensureOrg,
   InsideCheckpoints,
   installToken,
@@ -72,7 +73,8 @@ export async function startServer(config: Config): Promise<RunningServer> {
   await prepareOrg(store, config);
 
   const core = createCore(config, host, { store, log });
-  const { deps, lifecycle, pool } = core;
+  const { deps, lifecycle, pool, egressLog } = core;
+  stack.defer(() => egressLog.flush());
   stack.defer(() => deps.events.flush());
   stack.defer(() => lifecycle.close());
   stack.defer(() => pool.close());
@@ -95,7 +97,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
   );
   const gate: GateDeps = { store, driver: host.driver, lifecycle, connections, metrics, version };
   const url = { current: '' };
-  const routeDeps = { ...care.deps, pool, views: host.views, archives: host.archives };
+  const routeDeps = { ...care.deps, pool, egressLog, views: host.views, archives: host.archives };
   const app = createRoutes({ config, host, deps: routeDeps, metrics, url, ingress });
   const { front, api } = createDoor(ingress, { gate, log, app });
   listener.server = api;
@@ -119,8 +121,9 @@ export async function startServer(config: Config): Promise<RunningServer> {
   };
 }
 
-function beginBackgroundWork({ deps, lifecycle, pool, memory }: Core): void {
+function beginBackgroundWork({ deps, lifecycle, pool, memory, egressLog }: Core): void {
   pool.open();
+  lifecycle.inBackground('writing what sprites reached', (signal) => egressLog.run(signal));
   lifecycle.watchIdle();
   lifecycle.inBackground('looking after the memory of the host', (signal) =>
     watchMemory({ ...deps, lifecycle, memory }, signal),
@@ -174,7 +177,7 @@ async function prepareOrg(store: Store, config: Config): Promise<void> {
 type RoutesInput = {
   readonly config: Config;
   readonly host: Host;
-  readonly deps: CreateDeps & ViewDeps & TransferDeps;
+  readonly deps: CreateDeps & ViewDeps & TransferDeps & EgressDeps;
   readonly metrics: Metrics;
   readonly ingress: Ingress;
   /** base URL of the API, known once the server listens */

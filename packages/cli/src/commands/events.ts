@@ -4,11 +4,13 @@ import { UsageError } from '../cli-error.ts';
 import { openSprite } from '../target.ts';
 import { printable } from '../terminal/style.ts';
 import { allOptions, type CommandHost, createServerCommand } from './command-host.ts';
+import { showEgress } from './policy.ts';
 
 type EventsOptions = GlobalOptions & {
   readonly follow?: boolean;
   readonly since?: string;
   readonly limit?: string;
+  readonly egress?: boolean;
   readonly json?: boolean;
 };
 
@@ -23,8 +25,12 @@ export function defineEvents({ program, cli }: CommandHost): void {
     .option('-f, --follow', 'stay and show what happens')
     .option('--since <id|time>', 'only what came after the event of this id, or from this RFC 3339 time on')
     .option('--limit <count>', 'most past events, the newest ones; default 100')
+    .option('--egress', 'show what it asked for on the network instead, as `sprite policy log` does')
     .option('--json', 'print one JSON object a line')
-    .action((name: string | undefined) => showEvents(cli, allOptions(command), name));
+    .action((name: string | undefined) => {
+      const options = allOptions<EventsOptions>(command);
+      return options.egress === true ? showEgress(cli, options, name) : showEvents(cli, options, name);
+    });
   program.addCommand(command);
 }
 

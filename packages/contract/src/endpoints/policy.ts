@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { defineEndpoint, type Endpoint } from '../endpoint.ts';
 import { EgressLog, NetworkPolicy, PrivilegesPolicy, ResourcesPolicy } from '../policy.ts';
 import { aboutSprite } from './error-codes.ts';
@@ -48,6 +49,12 @@ export const policyEndpoints = {
     path: `${network}/suggestion`,
     tag,
     summary: 'Rules that allow what the sprite was seen to reach by name',
+    query: z.object({
+      defaults: z
+        .string()
+        .optional()
+        .meta({ description: '`true` puts `include: defaults` in place of the names it covers' }),
+    }),
     answers: [{ type: 'json', status: 200, schema: NetworkPolicy }],
     errors: aboutSprite,
     authenticated: true,

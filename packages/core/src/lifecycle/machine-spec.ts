@@ -1,4 +1,5 @@
 import { SpriteError } from '@sprites/contract';
+import { limitMemory } from '../policies/policies.ts';
 import type { MachineSpec } from '../ports/driver.ts';
 import type { SpriteRecord } from '../ports/store.ts';
 import { effectiveConfig } from '../sprites/effective-config.ts';
@@ -14,6 +15,7 @@ export async function createMachineSpec(deps: LifecycleDeps, sprite: SpriteRecor
     );
   }
   const config = effectiveConfig(deps.settings, sprite.config);
+  const { privileges, resources } = await deps.store.findPolicies(sprite.id);
   return {
     spriteId: sprite.id,
     incarnation: sprite.incarnation + 1,
@@ -24,10 +26,11 @@ export async function createMachineSpec(deps: LifecycleDeps, sprite: SpriteRecor
     imageDigest: image.digest,
     limits: {
       cpus: config.cpus,
-      memoryBytes: config.ram_mb * 1024 * 1024,
+      memoryBytes: limitMemory(resources, config.ram_mb) * 1024 * 1024,
       maxProcesses: deps.settings.maxProcesses,
     },
     environment: sprite.environment,
+    privileges,
     resolvConf: deps.network.resolvConf(),
   };
 }

@@ -1,4 +1,4 @@
-import type { NetworkPolicy, ResourcesPolicy } from '@sprites/contract';
+import { type NetworkPolicy, type ResourcesPolicy, SpriteError } from '@sprites/contract';
 import { Turns } from '../lifecycle/turns.ts';
 import type { Driver, PlugTarget } from '../ports/driver.ts';
 import type { Network, Tenant } from '../ports/network.ts';
@@ -7,12 +7,13 @@ import type { SpriteRecord, Store } from '../ports/store.ts';
 export type PoliciesDeps = {
   readonly store: Pick<Store, 'findPolicies' | 'updatePolicies'>;
   readonly network: Pick<Network, 'plug' | 'restrict' | 'repair'>;
-  readonly driver: Pick<Driver, 'publishPolicy'>;
+  readonly driver: Pick<Driver, 'publishPolicy' | 'limitMemory'>;
 };
 
 type Sprite = Pick<SpriteRecord, 'id' | 'slot'>;
 
 const unrestricted: NetworkPolicy = { rules: [] };
+const mebibyte = 1024 * 1024;
 
 /**
  * Keeps what is stored as the network policy of a sprite and what holds for its machine the same. Changes and starts of
@@ -34,7 +35,11 @@ export class Policies {
   /** Gives a machine that is starting its network, with the sprite's policy in force before anything runs in it. */
   plug(sprite: Sprite, target: PlugTarget): Promise<void> {
     return this.#turns.take(sprite.id, async () => {
-      const tenant: Tenant = { spriteId: sprite.id, policy: await this.network(sprite.id) };
+      const { network = unrestricted, resources } = await this.#deps.store.findPolicies(sprite.id);
+      const tenant: Tenant = { spriteId: sprite.id, policy: network };
+      const limitMb = resources?.memory?.limit_mb;
+      // the limit may be newer than what the machine was made by
+      if (limitMb !== undefined) await this.#deps.driver.limitMemory(sprite.id, limitMb * mebibyte);
       await this.#deps.network.plug(sprite.slot, target, tenant);
       await this.#publish(tenant);
     });
@@ -46,6 +51,20 @@ export class Policies {
       await this.#deps.store.updatePolicies(sprite.id, { network: policy });
       await this.#deps.network.restrict(sprite.slot, policy);
       await this.#publish({ spriteId: sprite.id, policy });
+    });
+  }
+
+  /**
+   * Limits the memory of the machine, if there is one, and stores the policy. Throws `invalid_policy`, and nothing changes,
+   * when its programs use more than that.
+   */
+  setResources(sprite: Sprite, policy: ResourcesPolicy | undefined, memoryMb: number): Promise<void> {
+    return this.#turns.take(sprite.id, async () => {
+      if (!(await this.#deps.driver.limitMemory(sprite.id, memoryMb * mebibyte))) {
+        const message = `memory.limit_mb: the sprite uses more than ${memoryMb} MiB; end programs or restart it first`;
+        throw new SpriteError('invalid_policy', message);
+      }
+      await this.#deps.store.updatePolicies(sprite.id, { resources: policy });
     });
   }
 

@@ -1,3 +1,5 @@
+import type { PrivilegesPolicy } from '@sprites/contract';
+
 /** What a machine may use of the host. */
 export type MachineLimits = {
   readonly cpus: number;
@@ -23,6 +25,8 @@ export type MachineSpec = {
   readonly limits: MachineLimits;
   /** the sprite's own variables, under every exec's */
   readonly environment: Readonly<Record<string, string>>;
+  /** what root may do inside; the usual unless given */
+  readonly privileges?: PrivilegesPolicy | undefined;
   /** lines of /etc/resolv.conf */
   readonly resolvConf: string;
 };
@@ -78,6 +82,11 @@ export interface Driver<Stream extends Destroyable = Destroyable> {
   thaw(spriteId: string): Promise<void>;
   /** Moves what it can of a frozen machine's memory to the host's swap, as far as the host has some; it comes back as it is used. */
   reclaim(spriteId: string): Promise<void>;
+  /**
+   * Limits the memory of a machine, if there is one, at once; false, and the limit stays, when its programs use more than
+   * that and will not give it back.
+   */
+  limitMemory(spriteId: string, bytes: number): Promise<boolean>;
   /** Shows the text inside a machine, if there is one, as `/.sprite/policy/network.json`. */
   publishPolicy(spriteId: string, text: string): Promise<void>;
   /** Machines alive on this host, also those an earlier server process started. */

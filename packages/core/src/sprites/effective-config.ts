@@ -10,7 +10,7 @@ export type EffectiveConfig = {
 };
 
 /** Smallest memory in `MiB` with which the agent and a shell work. */
-const minMemoryMb = 128;
+export const minMemoryMb = 128;
 
 /** Bounds a sprite's wishes by the server's settings. */
 export function effectiveConfig(settings: Settings, config: SpriteRecord['config']): EffectiveConfig {

@@ -77,6 +77,14 @@ export class MemoryDriver implements Driver<Duplex> {
   /** what each machine sees as its network policy */
   readonly policies = new Map<string, string>();
 
+  /** limits set while a machine ran, in bytes */
+  readonly memoryLimits = new Map<string, number>();
+
+  async limitMemory(spriteId: string, bytes: number): Promise<boolean> {
+    if (this.#machines.has(spriteId)) this.memoryLimits.set(spriteId, bytes);
+    return true;
+  }
+
   async publishPolicy(spriteId: string, text: string): Promise<void> {
     this.policies.set(spriteId, text);
   }

@@ -2,39 +2,12 @@ import type { MachineSpec } from '@sprites/core';
 import type { AgentRuntime } from './agent-runtime.ts';
 import { guestSocketDir } from './guest-socket.ts';
 import { policyMount } from './policy-file.ts';
+import { capabilitiesOf } from './privileges.ts';
 import type { MachineDir } from './run-dir.ts';
 import { createSeccompProfile } from './seccomp.ts';
 
 /** Host ids that stand for 0…65535 of a machine. */
 export const idsPerMachine = 65_536;
-
-const capabilities = [
-  'AUDIT_WRITE',
-  'CHOWN',
-  'DAC_OVERRIDE',
-  'DAC_READ_SEARCH',
-  'FOWNER',
-  'FSETID',
-  'IPC_LOCK',
-  'IPC_OWNER',
-  'KILL',
-  'LEASE',
-  'LINUX_IMMUTABLE',
-  'MKNOD',
-  'NET_ADMIN',
-  'NET_BIND_SERVICE',
-  'NET_BROADCAST',
-  'NET_RAW',
-  'SETFCAP',
-  'SETGID',
-  'SETPCAP',
-  'SETUID',
-  'SYS_ADMIN',
-  'SYS_CHROOT',
-  'SYS_NICE',
-  'SYS_PTRACE',
-  'SYS_TTY_CONFIG',
-].map((name) => `CAP_${name}`);
 
 const maskedPaths = [
   '/proc/acpi',
@@ -98,6 +71,8 @@ export function createNodeCommand(args: readonly string[]): readonly string[] {
 /** The OCI runtime's `config.json` of a machine. */
 export function createBundle(options: BundleOptions): object {
   const { spec, machine, command, firstId } = options;
+  const { privileges = {} } = spec;
+  const capabilities = capabilitiesOf(privileges);
   const ids = [{ containerID: 0, hostID: firstId, size: idsPerMachine }];
   return {
     ociVersion: '1.0.2',
@@ -114,8 +89,8 @@ export function createBundle(options: BundleOptions): object {
         'LANG=C.UTF-8',
       ],
       capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
-      // sudo and ping must be able to gain rights inside
-      noNewPrivileges: false,
+      // sudo and ping must be able to gain rights inside, unless the sprite's policy says otherwise
+      noNewPrivileges: privileges.noNewPrivileges ?? false,
     },
     mounts: createMounts(options),
     linux: {

@@ -16,6 +16,7 @@ import {
   connectUnix,
   findCgroups,
   identifyProcess,
+  limitMemory,
   listenUnix,
   openEmptyNetns,
   type ProcessIdentity,
@@ -253,6 +254,10 @@ export class OciDriver implements Driver<Socket> {
     if (this.isolation === 'gvisor')
       throw new SpriteError('not_supported', 'ports of gvisor machines can only be reached by the agent');
     return connectPort(findRunning(this.#runDir.machine(spriteId)), port, signal);
+  }
+
+  limitMemory(spriteId: string, bytes: number): Promise<boolean> {
+    return limitMemory(this.#cgroups, this.#runDir.machine(spriteId).cgroup, bytes);
   }
 
   publishPolicy(spriteId: string, text: string): Promise<void> {

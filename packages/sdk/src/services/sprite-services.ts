@@ -2,12 +2,12 @@ import { type Endpoint, endpoints } from '@sprites/contract';
 import { request, requestJson, streamed } from '../http/request.ts';
 import { ServiceLogStream } from '../http/streams.ts';
 import type { CallOptions } from '../options.ts';
-import { SpriteFacts } from '../sprite-facts.ts';
+import { SpritePolicies } from '../policies.ts';
 import { toService, toTask } from '../wire.ts';
 import type { ServiceLogsOptions, ServiceRequest, ServiceWithState, Task } from './service.ts';
 
-/** What a sprite offers for its services and tasks. */
-export class SpriteServices extends SpriteFacts {
+/** What a sprite offers for its services and tasks, with its policies. */
+export class SpriteServices extends SpritePolicies {
   async listServices({ signal }: CallOptions = {}): Promise<ServiceWithState[]> {
     const params = { name: this.name };
     return (await requestJson(this.client, endpoints.listServices, { params, signal })).map(toService);
