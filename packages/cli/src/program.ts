@@ -7,6 +7,7 @@ import { defineCheckpoint } from './commands/checkpoint.ts';
 import type { CommandHost } from './commands/command-host.ts';
 import { defineCompletion } from './commands/completion.ts';
 import { defineConsole } from './commands/console.ts';
+import { defineCp } from './commands/cp.ts';
 import { defineCreate } from './commands/create.ts';
 import { defineDestroy } from './commands/destroy.ts';
 import { defineEvents } from './commands/events.ts';
@@ -53,6 +54,7 @@ const definitions: readonly ((host: CommandHost) => void)[] = [
   defineConsole,
   defineAttach,
   defineSessions,
+  defineCp,
   defineProxy,
   definePorts,
   defineServices,

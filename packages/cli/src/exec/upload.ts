@@ -1,26 +1,14 @@
-import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import type { Sprite, SpriteCommand } from '@sprites/sdk';
+import type { Sprite } from '@sprites/sdk';
 import type { Cli } from '../cli.ts';
 import { CliError, UsageError } from '../cli-error.ts';
-import { withProgress } from '../terminal/progress.ts';
+import { CopyMeter } from '../copy/copy-meter.ts';
+import { uploadFile } from '../copy/upload-file.ts';
+import { describeFailure } from '../report.ts';
 
 /** A local file and where it goes in the sprite. */
 export type Upload = { readonly source: string; readonly dest: string };
-
-/** The file appears under its name only when it is complete. `$1` is the destination, `$2` its mode. */
-const receive = [
-  'set -e',
-  'mkdir -p -- "$(dirname -- "$1")"',
-  'trap \'rm -f -- "$1.$$.part"\' EXIT',
-  'cat > "$1.$$.part"',
-  'chmod -- "$2" "$1.$$.part"',
-  'mv -f -- "$1.$$.part" "$1"',
-].join('\n');
-
-const maxErrorText = 4096;
 
 /** Reads `source:dest`. A destination that ends with a slash gets the source's name. */
 export function parseUpload(text: string): Upload {
@@ -44,25 +32,13 @@ export async function upload(
     throw new CliError(`cannot upload ${source}: ${cause.code ?? cause.message}`, { cause });
   });
   if (!info.isFile())
-    throw new CliError(`cannot upload ${source}: it is not a file; send directories through tar`);
-  const mode = (info.mode & 0o777).toString(8);
-  const args = ['-c', receive, 'upload', dest.startsWith('-') ? `./${dest}` : dest, mode];
-  const command = sprite.spawn('sh', args, dir === undefined ? {} : { cwd: dir });
-  await withProgress(cli, `uploading ${source}`, () => send(command, file, { source, dest }));
-}
-
-async function send(command: SpriteCommand, file: string, { source, dest }: Upload): Promise<void> {
-  let problem = '';
-  command.stdout.resume();
-  command.stderr.setEncoding('utf8').on('data', (text: string) => {
-    problem = (problem + text).slice(0, maxErrorText);
-  });
-  // The sending fails when the receiver has ended early; its exit code and words say why.
-  const sent = pipeline(createReadStream(file), command.stdin).catch((error: unknown) => error);
-  const code = await command.wait();
-  const failure = await sent;
-  if (code === 0 && failure === undefined) return;
-  throw new CliError(`cannot upload ${source} to ${dest}: ${problem.trim() || `exit code ${code}`}`, {
-    cause: failure,
-  });
+    throw new CliError(`cannot upload ${source}: it is not a file; copy directories with \`sprite cp\``);
+  const meter = new CopyMeter(cli);
+  try {
+    await uploadFile(sprite.filesystem(dir), { source: file, dest }, meter);
+  } catch (cause) {
+    throw new CliError(`cannot upload ${source} to ${dest}: ${describeFailure(cause).message}`, { cause });
+  } finally {
+    meter.stop();
+  }
 }

@@ -37,6 +37,8 @@ export type WriteRequest = Rights & {
 export type ListRequest = Rights & {
   readonly path: string;
   readonly recursive: boolean;
+  /** wants the path itself, also when it is a directory */
+  readonly itself: boolean;
   /** glob that names must match */
   readonly pattern: string | undefined;
 };
@@ -94,6 +96,7 @@ export function parseList(fields: FileFields): ListRequest {
     ...readRights(fields),
     path: readPath(fields),
     recursive: readFlag(fields, 'recursive'),
+    itself: readFlag(fields, 'itself'),
     pattern: readText(fields, 'pattern') || undefined,
   };
 }

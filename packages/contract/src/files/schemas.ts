@@ -35,6 +35,10 @@ export const WriteFileQuery = z.object({
 export const ListFilesQuery = z.object({
   ...onPath,
   recursive,
+  itself: z
+    .string()
+    .optional()
+    .meta({ description: '`true` describes the path itself, also when it is a directory' }),
   pattern: z.string().optional().meta({ description: 'Glob that names must match' }),
 });
 export const DeleteFileQuery = z.object({ ...onPath, recursive });

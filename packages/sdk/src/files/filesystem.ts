@@ -24,6 +24,8 @@ import type {
 /** What a file can be written from. A stream of any length is passed on as it comes. */
 export type FileContent = string | Uint8Array | ReadableStream<Uint8Array>;
 
+type QueryFields = Readonly<Record<string, string | number | boolean | undefined>>;
+
 /** What came of unpacking an archive. */
 export type Unpacked = { readonly count: number; readonly totalBytes: number; readonly sha256: string };
 
@@ -87,19 +89,9 @@ export class SpriteFilesystem {
   }
 
   /** What is in a directory; of a file, the file itself. */
-  async list(path: string, options: ListFilesOptions = {}): Promise<readonly FileInfo[]> {
-    const { recursive, pattern, signal } = options;
-    const query = this.#query({ path, recursive, pattern }, options);
-    const { entries } = await requestJson(
-      this.sprite.client,
-      endpoints.listFiles,
-      this.#options({ query, timeoutMs: 0, signal }),
-    );
-    return entries.map(({ modTime, ...entry }) => ({
-      ...entry,
-      mode: Number.parseInt(entry.mode, 8),
-      modTime: new Date(modTime),
-    }));
+  list(path: string, options: ListFilesOptions = {}): Promise<FileInfo[]> {
+    const { recursive, pattern } = options;
+    return this.#list({ path, recursive, pattern }, options);
   }
 
   /** The names in a directory. */
@@ -107,25 +99,16 @@ export class SpriteFilesystem {
     return (await this.list(path, options)).map(({ name }) => name);
   }
 
-  /** Describes a file, or the directory itself; symlinks are followed for files only. */
+  /** Describes a file or directory; symlinks are followed. */
   async stat(path: string, options: CallOptions & RootOptions = {}): Promise<FileInfo> {
-    const entries = await this.list(path, options);
-    const [first] = entries;
-    const name = path.replace(/\/+$/, '').split('/').at(-1);
-    if (entries.length === 1 && first !== undefined && first.name === name && !first.isDir) return first;
-    const parent = await this.list(`${path.replace(/\/+$/, '')}/..`, {
-      ...options,
-      pattern: escapeGlob(name ?? ''),
-    });
-    const found = parent.find((entry) => entry.name === name) ?? first;
-    if (found === undefined)
-      throw new FilesystemError(`stat ${path}: no such file or directory`, { code: 'ENOENT', path });
-    return found;
+    const [info] = await this.#list({ path, itself: true }, options);
+    if (info !== undefined) return info;
+    throw new FilesystemError(`stat ${path}: no such file or directory`, { code: 'ENOENT', path });
   }
 
   async exists(path: string, options: CallOptions & RootOptions = {}): Promise<boolean> {
     try {
-      await this.list(path, { ...options, pattern: '?' });
+      await this.stat(path, options);
       return true;
     } catch (error) {
       if (error instanceof FilesystemError && error.code === 'ENOENT') return false;
@@ -227,10 +210,18 @@ export class SpriteFilesystem {
     );
   }
 
-  #query(
-    fields: Readonly<Record<string, string | number | boolean | undefined>>,
-    { asRoot }: RootOptions,
-  ): URLSearchParams {
+  async #list(fields: QueryFields, options: CallOptions & RootOptions): Promise<FileInfo[]> {
+    const query = this.#query(fields, options);
+    const request = this.#options({ query, timeoutMs: 0, signal: options.signal });
+    const { entries } = await requestJson(this.sprite.client, endpoints.listFiles, request);
+    return entries.map(({ modTime, mode, ...entry }) => ({
+      ...entry,
+      mode: Number.parseInt(mode, 8),
+      modTime: new Date(modTime),
+    }));
+  }
+
+  #query(fields: QueryFields, { asRoot }: RootOptions): URLSearchParams {
     const query = new URLSearchParams();
     for (const [name, value] of Object.entries({ ...fields, workingDir: this.workingDir, asRoot })) {
       if (value !== undefined) query.set(name, String(value));
@@ -254,8 +245,4 @@ export class SpriteFilesystem {
 function toBody(content: FileContent): Pick<RequestOptions, 'bytes' | 'upload'> {
   if (typeof content === 'string') return { bytes: new TextEncoder().encode(content) };
   return content instanceof Uint8Array ? { bytes: new Uint8Array(content) } : { upload: content };
-}
-
-function escapeGlob(name: string): string {
-  return name.replace(/[*?[\\]/g, '\\$&');
 }

@@ -22,7 +22,7 @@ export async function* list(request: ListRequest, context: OperationContext): As
   const path = toBytes(request.path);
   const { act } = context;
   const stats = act(request.asRoot, () => attempt(path, () => statSync(toKernel(path))));
-  if (!stats.isDirectory()) {
+  if (request.itself || !stats.isDirectory()) {
     yield toPiece([toEntry(path, stats)]);
     return;
   }

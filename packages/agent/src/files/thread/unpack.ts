@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, renameSync, symlinkSync, writeSync } from 'node:fs';
+import { closeSync, lutimesSync, mkdirSync, renameSync, symlinkSync, writeSync } from 'node:fs';
 import {
   type ArchiveRequest,
   FileError,
@@ -117,7 +117,7 @@ class Unpacking {
     if (name === undefined) throw new FileError('EINVAL', this.#request.path, 'an entry has no name');
     const directory = this.#enter(parts.slice(0, -1));
     if (entry.type === 'file') this.#createFile(directory, name, entry);
-    else this.#createLink(directory, name, entry.target ?? new Uint8Array(0));
+    else this.#createLink(directory, name, entry);
   }
 
   #createFile(directory: Directory, name: BytePath, entry: TarEntry): void {
@@ -133,9 +133,12 @@ class Unpacking {
     if (entry.size === 0) this.#endFile(this.#file);
   }
 
-  #createLink(directory: Directory, name: BytePath, target: Uint8Array): void {
+  #createLink(directory: Directory, name: BytePath, { target = new Uint8Array(0), modTime }: TarEntry): void {
     directory.removeName(name);
-    attempt(join(directory.path, name), () => symlinkSync(Buffer.from(target), directory.at(name)));
+    attempt(join(directory.path, name), () => {
+      symlinkSync(Buffer.from(target), directory.at(name));
+      lutimesSync(directory.at(name), modTime, modTime);
+    });
   }
 
   #write(bytes: Uint8Array): void {
