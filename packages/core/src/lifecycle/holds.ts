@@ -58,9 +58,9 @@ export class Holds {
     };
   }
 
-  /** Something happened in or with the sprite just now. */
-  touch(spriteId: string): void {
-    this.#entry(spriteId).lastActiveMs = this.#clock.now();
+  /** Something happened in or with the sprite, just now or when it is said. */
+  touch(spriteId: string, atMs = this.#clock.now()): void {
+    this.#entry(spriteId).lastActiveMs = atMs;
   }
 
   /** Notes what the sprite's agent said; undefined forgets it, as it is old news when the link is over. */

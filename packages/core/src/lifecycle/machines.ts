@@ -58,9 +58,14 @@ export class Machines {
     const since = record.stateSince === undefined ? Number.NaN : Date.parse(record.stateSince);
     const sinceMs = Number.isNaN(since) ? clock.now() : Math.min(since, clock.now());
     this.#machines.set(record.id, { record, state, sinceMs, forced: false });
-    this.holds.touch(record.id);
     this.#onStarted(record);
-    if (state === 'running') this.observers.onRunning(record.id);
+    if (state === 'warm') {
+      this.holds.touch(record.id, record.lastActiveAt === undefined ? 0 : Date.parse(record.lastActiveAt));
+      return;
+    }
+    // nobody knows what it did while there was no server
+    this.holds.touch(record.id);
+    this.observers.onRunning(record.id);
   }
 
   /** Starts the machine of a sprite that has none; one that does not come up leaves nothing. */
