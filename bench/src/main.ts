@@ -4,6 +4,7 @@ import { SpritesClient } from '@sprites/sdk';
 import { prepareTestImages, startTestServer } from '@sprites/testkit';
 import type { Bench, Measurement } from './measurement.ts';
 import { burst } from './measurements/burst.ts';
+import { checkpoints } from './measurements/checkpoints.ts';
 import { coldWake } from './measurements/cold-wake.ts';
 import { create } from './measurements/create.ts';
 import { createPooled } from './measurements/create-pooled.ts';
@@ -33,21 +34,25 @@ const measurements: readonly Measurement[] = [
   serverRestart,
   burst,
   url,
+  checkpoints,
 ];
 
-const usage = `npm run bench [-- options]
+const usage = `npm run bench [-- options] [name …]
 Starts a server of its own and measures what we promise, beside peers on the same machine.
 
-  --only NAME,…   only these: ${measurements.map(({ name }) => name).join(', ')}
+  --only NAME,…   only these, as by a name alone: ${measurements.map(({ name }) => name).join(', ')}
   --n COUNT       samples of each latency (default 100)
+  --sizes GB,…    sizes of disks for checkpoints (default 0.1,1,10)
   --image NAME    base image (default minimal)
   --json          rows as JSON`;
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
     options: {
       only: { type: 'string' },
       n: { type: 'string', default: '100' },
+      sizes: { type: 'string', default: '0.1,1,10' },
       image: { type: 'string', default: 'minimal' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -57,7 +62,11 @@ async function main(): Promise<void> {
   const n = Number(values.n);
   if (!Number.isInteger(n) || n < 1)
     throw new Error(`--n ${values.n} is not a whole number above 0\n${usage}`);
-  const chosen = choose(values.only);
+  const sizesGb = values.sizes.split(',').map(Number);
+  if (!sizesGb.every((size) => size > 0))
+    throw new Error(`--sizes ${values.sizes} is no list of numbers above 0\n${usage}`);
+  const names = [...positionals, ...(values.only?.split(',') ?? [])];
+  const chosen = names.length === 0 ? measurements : names.map(choose);
   const imagesDir = await prepareTestImages([values.image]);
   const startServer: Bench['startServer'] = (settings) =>
     startTestServer({
@@ -72,6 +81,7 @@ async function main(): Promise<void> {
     server,
     startServer,
     n,
+    sizesGb,
     client: new SpritesClient(server.token, { baseURL: server.baseUrl }),
     official: new OfficialClient(server.token, { baseURL: server.baseUrl }),
     nextName: () => `bench-${++lastName}`,
@@ -86,13 +96,10 @@ async function main(): Promise<void> {
   if (rows.some((row) => row.kept === false)) process.exitCode = 1;
 }
 
-function choose(only: string | undefined): readonly Measurement[] {
-  if (only === undefined) return measurements;
-  return only.split(',').map((name) => {
-    const found = measurements.find((one) => one.name === name);
-    if (found === undefined) throw new Error(`there is no measurement ${name}\n${usage}`);
-    return found;
-  });
+function choose(name: string): Measurement {
+  const found = measurements.find((one) => one.name === name);
+  if (found === undefined) throw new Error(`there is no measurement ${name}\n${usage}`);
+  return found;
 }
 
 try {

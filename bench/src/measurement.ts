@@ -12,6 +12,8 @@ export type Bench = {
   readonly official: OfficialClient;
   /** samples of a latency */
   readonly n: number;
+  /** sizes of disks to measure, in GB of data */
+  readonly sizesGb: readonly number[];
   /** a new name for a sprite */
   readonly nextName: () => string;
 };
