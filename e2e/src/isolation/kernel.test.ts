@@ -230,6 +230,8 @@ for number in range(3, 64):
     if fd < 0 or not os.readlink(f'/proc/self/fd/{fd}').startswith('socket:'): continue
     sock = socket.socket(fileno=fd)
     if sock.family != socket.AF_UNIX: continue
+    # the socket for programs inside is the sprite's own from end to end
+    if sock.getsockname() == '/.sprite/api.sock': continue
     names = []
     for index in range(1, 2000):
         try: names.append(fcntl.ioctl(fd, 0x8910, struct.pack('16si20x', b'', index))[:16].rstrip(b'\\0').decode())

@@ -85,7 +85,7 @@ describe('other requests', () => {
     ['POST', '/v1/exec/424242/kill', 404, 'session_not_found'],
     ['GET', '/v1/control', 426, 'upgrade_required'],
     ['DELETE', '/v1/exec', 405, 'method_not_allowed'],
-    ['GET', '/v1/fs/read', 404, 'not_found'],
+    ['GET', '/v1/nonsense/read', 404, 'not_found'],
     ['POST', '/v1/exec?cmd=true&tty=true', 400, 'invalid_request'],
     ['POST', '/v1/exec?cmd=true&env=BAD', 400, 'invalid_request'],
   ])('%s %s is %d %s', async (method, path, status, error) => {
