@@ -66,7 +66,7 @@ function start(config: AgentConfig): void {
     exec: createExecResource(sessions, machine, ports),
     control: createControlResource(sessions, machine, ports),
     health: createHealthResource(sessions, machine),
-    services: createServicesResource(services),
+    services: createServicesResource(services, () => sessions.releaseSoon()),
     tasks: createTasksResource(tasks),
     ingress: createIngressResource(services),
     link: link.resource,

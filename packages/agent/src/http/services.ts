@@ -13,10 +13,11 @@ import { type Call, notAllowed, notFound, type Resource } from './resource.ts';
 
 const largestBodyBytes = 4 * 1024 * 1024;
 
-/** Supervised processes, `/v1/services`. Spec section 11. */
-export function createServicesResource(supervisor: Supervisor): Resource {
+/** Supervised processes, `/v1/services`; `onDone` is called behind each answer. Spec section 11. */
+export function createServicesResource(supervisor: Supervisor, onDone: () => void): Resource {
   return {
     answer: async (call) => {
+      call.response.once('close', onDone);
       await supervisor.load();
       const [name, verb] = call.path;
       if (call.path.length > 2) throw notFound('services', call.path);

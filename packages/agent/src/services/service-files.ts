@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SpriteError } from '@sprites/contract/errors';
@@ -78,6 +78,8 @@ export class ServiceFiles {
   }
 
   async #list(): Promise<readonly string[]> {
+    // Without services nothing is asked of Node's threads, which are started for the first such work.
+    if (!existsSync(this.#dir)) return [];
     try {
       const files = await readdir(this.#dir);
       for (const file of files) {
@@ -85,7 +87,7 @@ export class ServiceFiles {
       }
       return files.filter((file) => !file.startsWith('.') && file.endsWith('.json')).sort();
     } catch {
-      // A sprite without services has no directory, and a broken disk must not keep the sprite from starting.
+      // A broken disk must not keep the sprite from starting.
       return [];
     }
   }

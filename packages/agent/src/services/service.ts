@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import type { ExecCommand } from '@sprites/contract/exec';
 import type {
   ServiceDefinition,
@@ -122,7 +121,7 @@ export class Service {
   launch(): void {
     if (this.#run !== undefined) return;
     this.#cancelRestart();
-    const mark = `SPRITE_SERVICE_RUN=${randomBytes(12).toString('hex')}`;
+    const mark = createMark();
     const process = this.#startProcess(mark);
     if (process.type === 'refused') {
       const isMissing = process.exitCode === refusalCodes.notFound;
@@ -241,6 +240,13 @@ export class Service {
 }
 
 const lastOutputMs = 5000;
+let runCount = 0;
+
+/** What no other run has; it is no secret. Loading node:crypto would cost each sprite a megabyte. */
+function createMark(): string {
+  const random = Math.random().toString(36).slice(2);
+  return `SPRITE_SERVICE_RUN=${Date.now().toString(36)}-${runCount++}-${random}`;
+}
 
 function toCommand(name: string, { cmd, args, env, dir }: ServiceDefinition, mark: string): ExecCommand {
   const own = Object.entries(env).map(([key, value]) => `${key}=${value}`);

@@ -41,6 +41,11 @@ export class SessionTable {
     this.#onChange = listener;
   }
 
+  /** Gives memory back some time after something else than a session was done, unless a session runs. */
+  releaseSoon(): void {
+    this.#idle.sessionEnded();
+  }
+
   /** Starts a command; one that cannot be started becomes a session that says why and ends. Never throws. */
   start(command: ExecCommand): Session {
     const { exits, findUser, readEnvironment, logDirectory, logBytes } = this.#options;
