@@ -38,6 +38,11 @@ export const errorTable = {
     description: 'the request line and headers are larger than the limit',
   },
   upgrade_required: { status: 426, description: 'the path answers WebSocket upgrades only' },
+  request_timeout: {
+    status: 408,
+    description: 'the headers or the body of the request did not come in time',
+  },
+  rate_limited: { status: 429, description: 'too many requests with this token within the window' },
   sprite_creation_rate_limited: { status: 429, description: 'too many sprites created within the window' },
   concurrent_sprite_limit_exceeded: { status: 429, description: 'too many sprites exist or run' },
   internal_error: { status: 500, description: 'the server failed; the request id finds the log line' },

@@ -8,6 +8,7 @@ import type { Host } from './compose-host.ts';
 import type { Config } from './config/config.ts';
 import { createListener } from './http/listener.ts';
 import { parseTarget } from './http/path.ts';
+import { RateLimit } from './http/rate-limit.ts';
 import { AccessControl } from './ingress/access.ts';
 import { bridge } from './ingress/bridge.ts';
 import { Front, headOf, type TlsFiles } from './ingress/front.ts';
@@ -69,10 +70,11 @@ export function createDoor(
   input: {
     readonly gate: GateDeps;
     readonly log: Logger;
+    readonly config: Config;
     readonly app: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
   },
 ): Door {
-  const { gate, log, app } = input;
+  const { gate, log, app, config } = input;
   const { sites } = ingress;
   const isForSprite = ({ headers }: IncomingMessage): boolean =>
     headers.host !== undefined && sites.labelOf(headers.host.toLowerCase()) !== undefined;
@@ -80,6 +82,7 @@ export function createDoor(
     clock: systemClock,
     log,
     metrics: gate.metrics,
+    rate: new RateLimit({ clock: systemClock, limit: config.apiRate, windowS: 60 }),
     answer: async (request, response) => {
       if (isForSprite(request)) {
         await bridge(front, request, response);
@@ -95,6 +98,7 @@ export function createDoor(
     },
   });
   const front = createFront(ingress, { api, gate, log });
+  front.server.maxConnections = config.maxConnections;
   return { front, api };
 }
 

@@ -30,6 +30,7 @@ import { createDoor, type Ingress, openIngress } from './compose-ingress.ts';
 import { createLinks, type ListenerSlot } from './compose-links.ts';
 import type { Config } from './config/config.ts';
 import { createApp } from './http/app.ts';
+import { RateLimit } from './http/rate-limit.ts';
 import { routeSignIn, routeTls } from './ingress/sign-in.ts';
 import type { Links } from './link/links.ts';
 import { createLog } from './log.ts';
@@ -99,7 +100,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
   const url = { current: '' };
   const routeDeps = { ...care.deps, pool, egressLog, views: host.views, archives: host.archives };
   const app = createRoutes({ config, host, deps: routeDeps, metrics, url, ingress });
-  const { front, api } = createDoor(ingress, { gate, log, app });
+  const { front, api } = createDoor(ingress, { gate, log, app, config });
   listener.server = api;
   await listen(front.server, config.listen);
   url.current = config.publicUrl ?? urlOf(config, front.server.address());
@@ -186,6 +187,7 @@ type RoutesInput = {
 
 function createRoutes({ config, host, deps, metrics, url, ingress }: RoutesInput): Listener {
   const app = createApp();
+  const creations = new RateLimit({ clock: deps.clock, limit: config.createRate, windowS: 60 });
   const wire: WireDeps = {
     store: deps.store,
     settings: deps.settings,
@@ -193,7 +195,7 @@ function createRoutes({ config, host, deps, metrics, url, ingress }: RoutesInput
     lifecycle: deps.lifecycle,
     urlOf: (name, urlId) => spriteUrl(config.domain, url.current, `${name}-${urlId}`),
   };
-  routeSprites(app, { ...deps, ...wire });
+  routeSprites(app, { ...deps, ...wire, creations });
   routeCheckpoints(app, deps);
   routeDiff(app, deps);
   routePolicy(app, deps);

@@ -1,6 +1,7 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { renderError } from '@sprites/contract';
+import { RateError } from './rate-limit.ts';
 
 /** Sends an error as the API's JSON body; a response already under way is cut instead, so that nothing looks whole. */
 export function sendError(response: ServerResponse, error: unknown): void {
@@ -11,6 +12,7 @@ export function sendError(response: ServerResponse, error: unknown): void {
   const { status, body } = renderError(error);
   const text = JSON.stringify(body);
   response.writeHead(status, {
+    ...headersOf(error),
     'content-type': 'application/json',
     'content-length': Buffer.byteLength(text),
   });
@@ -30,8 +32,13 @@ export function refuseUpgrade(
     'Content-Type: application/json',
     `Content-Length: ${Buffer.byteLength(text)}`,
     'Connection: close',
-    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+    ...Object.entries({ ...headers, ...headersOf(error) }).map(([name, value]) => `${name}: ${value}`),
   ];
   if (socket.writable) socket.end(`${lines.join('\r\n')}\r\n\r\n${text}`);
   return status;
+}
+
+/** Headers that belong to an error. */
+export function headersOf(error: unknown): Readonly<Record<string, string>> {
+  return error instanceof RateError ? error.headers : {};
 }

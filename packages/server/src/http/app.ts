@@ -4,6 +4,7 @@ import type { OrgRecord, Store } from '@sprites/core';
 import { type Context, Hono } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { z } from 'zod';
+import { headersOf } from './answer.ts';
 import { authenticateRequest } from './authenticate.ts';
 import { matchPath, parseTarget } from './path.ts';
 import { readJson } from './read-json.ts';
@@ -45,7 +46,7 @@ export function createApp(): App {
     const { status, body } = renderError(error);
     if (status >= 500) context.env.outgoing.emit('sprites:error', error);
     // statuses of the error table are all ones that carry a body
-    return context.json(body, status as ContentfulStatusCode);
+    return context.json(body, status as ContentfulStatusCode, headersOf(error));
   });
   return app;
 }

@@ -1,14 +1,17 @@
+import { once } from 'node:events';
 import { request } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { SpriteError } from '@sprites/contract';
 import { describe, expect, it } from 'vitest';
 import { createLog } from '../log.ts';
 import { Metrics } from '../metrics.ts';
 import { systemClock } from '../system-clock.ts';
 import { createListener, type ListenerDeps } from './listener.ts';
+import { RateLimit } from './rate-limit.ts';
 
 async function listening(
   answer: ListenerDeps['answer'],
+  more: Partial<ListenerDeps> = {},
 ): Promise<AsyncDisposable & { readonly url: string; readonly logged: readonly object[] }> {
   const logged: object[] = [];
   const log = Object.assign(createLog('silent'), { error: (facts: object) => logged.push(facts) });
@@ -20,6 +23,7 @@ async function listening(
       () => 0,
     ),
     answer,
+    ...more,
     upgrade: () => {
       throw new SpriteError('invalid_request', 'not like this');
     },
@@ -62,5 +66,60 @@ describe('createListener', () => {
     });
     expect(await refused).toBe(400);
     expect((await fetch(server.url)).status).toBe(400);
+  });
+
+  it('refuses a token that asks too often, also upgrades, and counts each token by itself', async () => {
+    const rate = new RateLimit({ clock: systemClock, limit: 1, windowS: 60 });
+    await using server = await listening(async (_request, response) => void response.end('ok'), { rate });
+    const ask = (token: string) => fetch(server.url, { headers: { authorization: `Bearer ${token}` } });
+    const first = await ask('one');
+    expect([first.status, first.headers.get('x-ratelimit-remaining')]).toEqual([200, '0']);
+    const second = await ask('one');
+    expect(second.status).toBe(429);
+    expect(Number(second.headers.get('retry-after'))).toBeGreaterThan(50);
+    expect(await second.json()).toMatchObject({
+      error: 'rate_limited',
+      limit: 1,
+      window_seconds: 60,
+      current_count: 1,
+    });
+    expect((await ask('two')).status).toBe(200);
+    expect((await fetch(server.url)).status).toBe(200);
+    const headers = { connection: 'Upgrade', upgrade: 'websocket', authorization: 'Bearer one' };
+    const refused = new Promise((resolve) => {
+      const sent = request(server.url, { headers });
+      sent
+        .once('response', ({ statusCode }) => resolve(statusCode))
+        .once('error', resolve)
+        .end();
+    });
+    expect(await refused).toBe(429);
+  });
+
+  it('ends a connection that it was handed when its headers do not come', async () => {
+    const api = createListener({
+      clock: systemClock,
+      log: createLog('silent'),
+      metrics: new Metrics(
+        async () => ({}),
+        () => 0,
+      ),
+      answer: async (_request, response) => void response.end('ok'),
+      upgrade: async () => 101,
+      headersTimeoutMs: 300,
+    });
+    await using door = createServer((socket) => api.emit('connection', socket));
+    await new Promise<void>((resolve) => door.listen(0, '127.0.0.1', resolve));
+    // it listens, on a port
+    const { port } = door.address() as AddressInfo;
+    const client = connect(port, '127.0.0.1');
+    client.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
+    await once(client, 'data');
+    client.write('GET / HTTP/1.1\r\nX-Slow: ');
+    const said = once(client, 'data').then(([bytes]) => String(bytes));
+    const ended = once(client, 'close');
+    expect(await said).toMatch(/^HTTP\/1\.1 408 /);
+    await ended;
+    api.closeAllConnections();
   });
 });

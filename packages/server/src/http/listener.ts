@@ -5,17 +5,22 @@ import type { Clock } from '@sprites/core';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { refuseUpgrade, sendError } from './answer.ts';
+import { RateError, type RateLimit, rateHeaders } from './rate-limit.ts';
 import { contextOf, type RequestContext, setContext } from './request-context.ts';
 
 /** Largest request line with headers, in bytes: exec puts command and environment into the query. Spec section 1.1. */
 const maxHeaderBytes = 4 * 1024 * 1024;
 /** Longest time for a request's headers to arrive, in `ms`. */
-const headersTimeoutMs = 60_000;
+const defaultHeadersTimeoutMs = 30_000;
 
 export type ListenerDeps = {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** requests with one token; any number unless given */
+  readonly rate?: RateLimit | undefined;
+  /** longest time for a request's headers to arrive, in `ms`; 30 s unless given */
+  readonly headersTimeoutMs?: number;
   readonly answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
   /** resolves to the status that was answered */
   readonly upgrade: (request: IncomingMessage, socket: Duplex, first: Buffer) => Promise<number>;
@@ -23,9 +28,11 @@ export type ListenerDeps = {
 
 /** Makes the HTTP server: request ids, the log line and the metrics of every request are made here. */
 export function createListener(deps: ListenerDeps): Server {
+  const { headersTimeoutMs = defaultHeadersTimeoutMs } = deps;
   const server = createServer({
     maxHeaderSize: maxHeaderBytes,
     headersTimeout: headersTimeoutMs,
+    connectionsCheckingInterval: Math.min(5000, headersTimeoutMs),
     requestTimeout: 0,
     keepAliveTimeout: 75_000,
     noDelay: true,
@@ -38,7 +45,10 @@ export function createListener(deps: ListenerDeps): Server {
     // from where the error became an answer, or the last line of one
     response.on('sprites:error', (error: unknown) => report(deps, context, error));
     // a request that makes them throw at once must not end the server
-    Promise.try(deps.answer, request, response).catch((error: unknown) => {
+    Promise.try(() => {
+      for (const [name, value] of Object.entries(takeTurn(deps, request))) response.setHeader(name, value);
+      return deps.answer(request, response);
+    }).catch((error: unknown) => {
       report(deps, context, error);
       sendError(response, error);
     });
@@ -46,7 +56,10 @@ export function createListener(deps: ListenerDeps): Server {
   server.on('upgrade', (request, socket, first) => {
     const context = begin(deps, request);
     socket.on('error', () => socket.destroy());
-    Promise.try(deps.upgrade, request, socket, first)
+    Promise.try(() => {
+      takeTurn(deps, request);
+      return deps.upgrade(request, socket, first);
+    })
       .then((status) => finish(deps, request, status, false))
       .catch((error: unknown) => {
         report(deps, context, error);
@@ -54,7 +67,18 @@ export function createListener(deps: ListenerDeps): Server {
       });
   });
   server.on('clientError', answerBadRequest);
+  // Node looks at slow connections only after this, and this server may get all of its from another that listens.
+  server.emit('listening');
   return server;
+}
+
+/** Counts the request for its token. Throws `rate_limited`; the headers tell the client where it stands. */
+function takeTurn({ rate }: ListenerDeps, request: IncomingMessage): Record<string, string> {
+  const { authorization } = request.headers;
+  const state = authorization === undefined ? undefined : rate?.take(authorization);
+  if (state === undefined) return {};
+  if (!state.isOver) return rateHeaders(state);
+  throw new RateError('rate_limited', `more than ${state.limit} requests with this token in a minute`, state);
 }
 
 function begin(deps: ListenerDeps, request: IncomingMessage): RequestContext {
@@ -88,13 +112,14 @@ function answerBadRequest(error: Error & { code?: string }, socket: Duplex): voi
     socket.destroy();
     return;
   }
-  const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
-  const message = tooLarge
-    ? `the request line and headers are larger than ${maxHeaderBytes} bytes; send less in the query`
-    : 'this is not an HTTP/1.1 request';
-  refuseUpgrade(
-    socket,
-    new SpriteError(tooLarge ? 'request_header_too_large' : 'invalid_request', message),
-    {},
-  );
+  refuseUpgrade(socket, toRefusal(error.code), {});
+}
+
+function toRefusal(code: string | undefined): SpriteError {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    return new SpriteError('request_timeout', 'the headers of the request did not come in time');
+  if (code !== 'HPE_HEADER_OVERFLOW')
+    return new SpriteError('invalid_request', 'this is not an HTTP/1.1 request');
+  const message = `the request line and headers are larger than ${maxHeaderBytes} bytes; send less in the query`;
+  return new SpriteError('request_header_too_large', message);
 }

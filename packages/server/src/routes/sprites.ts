@@ -9,14 +9,24 @@ import {
   upgradeSprite,
 } from '@sprites/core';
 import { type App, type OrgCall, serve } from '../http/app.ts';
+import { RateError, type RateLimit } from '../http/rate-limit.ts';
 import { toCounters, toSprite, type WireDeps } from './sprite-json.ts';
 import { watchSprites } from './watch.ts';
 
-export type SpriteRoutesDeps = CreateDeps & WireDeps;
+export type SpriteRoutesDeps = CreateDeps &
+  WireDeps & {
+    /** sprites made by one org */
+    readonly creations: RateLimit;
+  };
 
 /** Spec section 4. */
 export function routeSprites(app: App, deps: SpriteRoutesDeps): void {
   serve(app, deps.store, endpoints.createSprite, async ({ context, org, body, signal }) => {
+    const state = deps.creations.take(org.id);
+    if (state?.isOver === true) {
+      const message = `organisation ${org.slug} made ${state.limit} sprites within a minute, the most it may`;
+      throw new RateError('sprite_creation_rate_limited', message, state);
+    }
     const sprite = await createSprite(deps, { ...body, orgId: org.id }, signal);
     return context.json(toSprite(deps, org, sprite), 201);
   });
