@@ -14,12 +14,15 @@ export type HostPackage = {
   readonly proof: string;
   /** what it is needed for, in a few words */
   readonly purpose: string;
+  /** true when everything but this purpose works without it */
+  readonly optional?: true;
 };
 
 /** What the server needs on its host. */
 export const serverPackages: readonly HostPackage[] = [
   { name: 'runc', proof: 'runc', purpose: 'starts the machines' },
   { name: 'nftables', proof: 'nft', purpose: 'firewall between machines and host' },
+  { name: 'lxcfs', proof: 'lxcfs', purpose: 'shows sprites their own memory and load', optional: true },
   { name: 'iproute2', proof: 'ip', purpose: 'network interfaces of the machines' },
   { name: 'erofs-utils', proof: 'mkfs.erofs', purpose: 'packs base images' },
   { name: 'xfsprogs', proof: 'mkfs.xfs', purpose: 'file system that clones disks at once' },
@@ -76,9 +79,16 @@ export async function missingPackages(packages: readonly HostPackage[]): Promise
 
 /**
  * Installs what is missing of `packages` by apt, saying what and why; does nothing when all are there.
- * Throws with the remedy when that is impossible here.
+ * Throws with the remedy when that is impossible here; goes on without what is optional.
  */
 export async function ensurePackages(packages: readonly HostPackage[]): Promise<void> {
+  await install(packages.filter((wanted) => wanted.optional !== true));
+  for (const wanted of packages.filter((each) => each.optional === true)) {
+    await install([wanted]).catch(() => console.log(`Going on without ${wanted.name}: ${wanted.purpose}.`));
+  }
+}
+
+async function install(packages: readonly HostPackage[]): Promise<void> {
   const missing = await missingPackages(packages);
   if (missing.length === 0) return;
   const names = missing.map((wanted) => wanted.name);

@@ -13,6 +13,7 @@ import type { Resource } from './http/resource.ts';
 import { createAgentServer } from './http/server.ts';
 import { createServicesResource } from './http/services.ts';
 import { createTasksResource } from './http/tasks.ts';
+import { watchLimitsView } from './inside/limits-view.ts';
 import { prepareInside } from './inside/prepare-inside.ts';
 import { ChildExits } from './kernel/child-exits.ts';
 import { findOwnUser, findUser } from './kernel/user.ts';
@@ -82,6 +83,7 @@ function start(config: AgentConfig): void {
     console.error('agent ready');
     prepareInside({ dir: config.insideDir, logDir: config.logDir, version: machine.read().version });
     void services.startAll();
+    void watchLimitsView();
     const inside = createAgentServer({ resources, machine, origin: 'inside' });
     listenInside(inside, config.apiSocket, findUser(config.user) ?? findOwnUser());
   });

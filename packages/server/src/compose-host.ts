@@ -5,7 +5,13 @@ import { ArchiveFiles } from '@sprites/disks/archive';
 import { type ImageLibrary, openImages } from '@sprites/disks/images';
 import { lockDataDir, openReflinkDisks, type ReflinkDisks, releasePool } from '@sprites/disks/reflink';
 import { ReflinkDiskViews } from '@sprites/disks/views';
-import { createAgentRuntime, type OciDriver, openOciDriver, runDirOf } from '@sprites/drivers/oci';
+import {
+  createAgentRuntime,
+  LimitsView,
+  type OciDriver,
+  openOciDriver,
+  runDirOf,
+} from '@sprites/drivers/oci';
 import { type LinuxNetwork, openNetwork } from '@sprites/network';
 import { insideFiles } from '@sprites/sprite-env';
 import type { Config } from './config/config.ts';
@@ -54,8 +60,13 @@ export async function openHost({ config, dataDir, log, signal, starting }: HostO
     agentArgs: nodeFlags,
     insideFiles,
   });
+  const runDir = await runDirOf(dataDir);
+  const view = new LimitsView({ runDir, clock: systemClock, log });
+  stack.defer(() => view.close());
+  if (starting && config.limitsView) await view.open();
   const driver = await openOciDriver({
-    runDir: await runDirOf(dataDir),
+    runDir,
+    view,
     agent,
     runtime: config.runtime,
     version,

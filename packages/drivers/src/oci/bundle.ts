@@ -1,6 +1,7 @@
 import type { MachineSpec } from '@sprites/core';
 import type { AgentRuntime } from './agent-runtime.ts';
 import { guestSocketDir } from './guest-socket.ts';
+import type { ViewMount } from './limits-view.ts';
 import { policyMount } from './policy-file.ts';
 import { capabilitiesOf } from './privileges.ts';
 import type { MachineDir } from './run-dir.ts';
@@ -41,6 +42,10 @@ export type BundleOptions = {
   readonly agentDir: string;
   /** host id of the machine's root */
   readonly firstId: number;
+  /** the only processors that the machine may use, as `0,2` */
+  readonly processors?: string | undefined;
+  /** what shows the machine its own limits */
+  readonly view?: readonly ViewMount[];
   /** host directory in which the agent is to make its socket, where it gets none passed on */
   readonly socketDir?: string | undefined;
   /** whether saved disks are shown inside */
@@ -98,7 +103,7 @@ export function createBundle(options: BundleOptions): object {
       uidMappings: ids,
       gidMappings: ids,
       cgroupsPath: machine.cgroup,
-      resources: createResources(spec),
+      resources: createResources(spec, options.processors),
       seccomp: createSeccompProfile(),
       maskedPaths,
       readonlyPaths,
@@ -106,11 +111,15 @@ export function createBundle(options: BundleOptions): object {
   };
 }
 
-function createResources(spec: MachineSpec): object {
+function createResources(spec: MachineSpec, cpus: string | undefined): object {
   return {
     devices: [{ allow: false, access: 'rwm' }],
     memory: { limit: spec.limits.memoryBytes },
-    cpu: { quota: Math.max(1000, Math.round(spec.limits.cpus * cpuPeriodUs)), period: cpuPeriodUs },
+    cpu: {
+      quota: Math.max(1000, Math.round(spec.limits.cpus * cpuPeriodUs)),
+      period: cpuPeriodUs,
+      ...(cpus === undefined ? {} : { cpus }),
+    },
     pids: { limit: spec.limits.maxProcesses },
   };
 }
@@ -121,6 +130,7 @@ function createMounts({
   agentDir,
   socketDir,
   hasViews = false,
+  view = [],
 }: BundleOptions): readonly object[] {
   const mount = (destination: string, type: string, ...options: readonly string[]): object => ({
     destination,
@@ -149,6 +159,7 @@ function createMounts({
     bind(policyMount, machine.policyDir, 'ro', 'noexec'),
     // what the host mounts there appears inside
     ...(hasViews ? [bind('/.sprite/checkpoints', machine.checkpoints, 'ro', 'rslave')] : []),
+    ...view.map(({ source, destination }) => bind(destination, source, 'ro', 'noexec')),
     ...(socketDir === undefined ? [] : [bind(guestSocketDir, socketDir, 'noexec')]),
   ];
 }

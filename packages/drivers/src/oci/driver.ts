@@ -34,11 +34,13 @@ import { missingInGvisor } from './gvisor.ts';
 import { checkHost } from './host-check.ts';
 import { limitNamespace, raiseHostLimits } from './host-limits.ts';
 import { writeIdentity } from './identity-files.ts';
+import { releaseLimitsView, type ViewMount } from './limits-view.ts';
 import { describeMachine } from './machine-facts.ts';
 import { findRunning, listRunning, type MachineState, readBootId, writeState } from './machine-state.ts';
 import { OciMountedDisks } from './mounted-disks.ts';
 import { nameMachine } from './name-machine.ts';
 import { makePolicyDir, writePolicy } from './policy-file.ts';
+import { chooseProcessors, readProcessors } from './processors.ts';
 import { DiskQuiescence } from './quiesce.ts';
 import { renewRandomSeed } from './random-seed.ts';
 import { killStrayRuntimes, type ReleaseDeps, release } from './release.ts';
@@ -73,12 +75,18 @@ export async function openOciDriver(given: OciDriverOptions): Promise<OciDriver>
   const runDir = new RunDir(options.runDir);
   await runDir.prepare();
   const flags = await readRuntimeFlags(runtime);
-  const driver = new OciDriver({ ...options, runtime, flags }, runDir, cgroups);
+  const processors = await readProcessors(cgroups);
+  const driver = new OciDriver({ ...options, runtime, flags, processors }, runDir, cgroups);
   if (trial) await driver.probe();
   return driver;
 }
 
-type OpenOptions = OciDriverOptions & { readonly runtime: RuntimeName; readonly flags: readonly string[] };
+type OpenOptions = OciDriverOptions & {
+  readonly runtime: RuntimeName;
+  readonly flags: readonly string[];
+  /** those that machines can be bound to */
+  readonly processors: readonly number[];
+};
 
 /**
  * Machines as containers of an OCI runtime: separate namespaces, ids and limits, on the host's own kernel or, with runsc,
@@ -167,17 +175,9 @@ export class OciDriver implements Driver<Socket> {
     if (!this.canName)
       throw new SpriteError('not_supported', 'machines of gVisor get their name at their start');
     const machine = this.#runDir.machine(spriteId);
-    return this.#turns.take(spriteId, async () => {
-      const state = await findRunning(machine);
-      if (state?.init === undefined || state.unnamed !== true) {
-        throw new SpriteError('unavailable', `${spriteId} has no running machine without a name`);
-      }
-      const facts = describeMachine({ ...given, spriteId, incarnation: state.incarnation }, this.#options);
-      await nameMachine({ ...given, machine, facts, init: state.init, firstId: this.#firstId(slot) });
-      // last: until now the machine is nobody's
-      const { unnamed: _, ...named } = state;
-      await writeState(machine, named);
-    });
+    return this.#turns.take(spriteId, () =>
+      nameMachine({ ...given, machine, server: this.#options, firstId: this.#firstId(slot) }),
+    );
   }
 
   stop(spriteId: string): Promise<void> {
@@ -238,6 +238,8 @@ export class OciDriver implements Driver<Socket> {
   /** Stops every machine of the run directory and removes it; the driver is of no use afterwards. */
   async release(): Promise<void> {
     await killStrayRuntimes(this.#runDir);
+    // first: programs that wait for one that hangs do not die
+    await releaseLimitsView(this.#runDir.path);
     const traces = await listTraces(this.#runDir, this.#cgroups);
     await settleAll(...traces.map((spriteId) => this.stop(spriteId)));
     await this.#shared.releaseAll();
@@ -307,6 +309,8 @@ export class OciDriver implements Driver<Socket> {
       ),
       agentDir: await agentDir,
       firstId,
+      processors: chooseProcessors({ cpus: spec.limits.cpus, slot: spec.slot }, this.#options.processors),
+      view: await this.#view(),
       socketDir: this.#agentMakesSocket ? machine.socketDir : undefined,
       hasViews,
     });
@@ -350,6 +354,11 @@ export class OciDriver implements Driver<Socket> {
       netnsFd: this.#blindNetnsFd,
     });
     await this.#runtime.create(machine, socket.fd);
+  }
+
+  /** gVisor has its own kernel, which shows its own limits. */
+  async #view(): Promise<readonly ViewMount[]> {
+    return this.isolation === 'gvisor' ? [] : ((await this.#options.view?.mounts()) ?? []);
   }
 
   /** runsc passes no descriptors on, so its agents make the socket in a directory they share with us. */

@@ -254,6 +254,15 @@ export const settings = {
     schema: wholeNumber(0, 100),
     fallback: hostMemoryMb < 2000 ? '0' : '1',
   }),
+  limitsView: defineSetting({
+    env: 'SPRITES_LIMITS_VIEW',
+    flag: 'limits-view',
+    placeholder: 'on|off',
+    help: 'show sprites their own memory, load and processors in /proc, where lxcfs is installed',
+    range: 'on or off',
+    schema: onOff,
+    fallback: 'on',
+  }),
   poolGb: defineSetting({
     env: 'SPRITES_POOL_GB',
     flag: 'pool-gb',
