@@ -60,6 +60,7 @@ export const testPackages: readonly HostPackage[] = [
   { name: 'tmux', proof: 'tmux', purpose: 'a terminal to drive the command line in' },
   { name: 'git', proof: '/usr/lib/git-core/git-http-backend', purpose: 'a server that sprites clone from' },
   { name: 'python3-pip', proof: 'pip3', purpose: 'tells where this host gets Python packages' },
+  { name: 'openssh-client', proof: 'sftp', purpose: 'reaches an OpenSSH server in a sprite' },
   { name: 'openssl', proof: 'openssl', purpose: 'certificates that only the tests trust' },
 ];
 

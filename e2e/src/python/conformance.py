@@ -11,7 +11,7 @@ import threading
 import time
 
 from sprites import NotFoundError, SpritesClient
-from sprites.exceptions import APIError, AuthenticationError, ExecError, SpriteError
+from sprites.exceptions import APIError, AuthenticationError, ExecError, FilesystemError, SpriteError
 from sprites.session import kill_session
 
 URL = os.environ["SPRITES_E2E_URL"]
@@ -217,6 +217,40 @@ def checkpoints() -> None:
         made.destroy()
 
 
+def files() -> None:
+    root = sprite.filesystem("/home/sprite")
+    notes = root / "pyfs" / "notes.txt"
+    notes.write_text("hello ä\n", mode=0o640)
+    equal(notes.read_text(), "hello ä\n")
+    stat = notes.stat()
+    equal((stat.name, stat.path, stat.size, stat.mode, stat.is_dir), ("notes.txt", "/home/sprite/pyfs/notes.txt", 9, "0640", False))
+    notes.chmod(0o600)
+    equal(notes.stat().mode, "0600")
+    (root / "pyfs" / "sub" / "deep").mkdir(parents=True)
+    (root / "pyfs" / "sub").mkdir(exist_ok=True)
+    (root / "pyfs" / "sub" / "touched").touch()
+    equal(sorted(one.name for one in (root / "pyfs").iterdir()), ["notes.txt", "sub"])
+    equal((root / "pyfs" / "sub").listdir(), ["deep", "touched"])
+    moved = notes.rename(root / "pyfs" / "moved.txt")
+    (root / "pyfs" / "other.txt").write_bytes(b"other")
+    (root / "pyfs" / "other.txt").replace(moved)
+    equal(moved.read_bytes(), b"other")
+    moved.copy_to(root / "pyfs" / "copied.txt")
+    (root / "pyfs" / "sub").copy_to(root / "pyfs" / "twin", recursive=True)
+    equal((root / "pyfs" / "twin").listdir(), ["deep", "touched"])
+    equal((root / "pyfs" / "copied.txt").exists(), True)
+    moved.unlink()
+    moved.unlink(missing_ok=True)
+    equal(moved.exists(), False)
+    assert raised(FilesystemError, moved.read_bytes), "a missing file was read"
+    assert "directory" in str(raised(FilesystemError, (root / "pyfs").read_bytes)), "a directory was read"
+    raised(FilesystemError, (root / "pyfs" / "sub").rmdir)
+    assert "ermission" in str(raised(FilesystemError, (root / "/root/x").read_bytes)), "root's file was read"
+    (root / "pyfs" / "twin" / "deep").rmdir()
+    (root / "pyfs").rmtree()
+    equal((root / "pyfs").exists(), False)
+
+
 def services() -> None:
     script = "echo up; echo oops >&2; exec sleep 1000"
     created = list(sprite.create_service("web", "sh", ["-c", script], http_port=3000, duration=1.5, env={"A": "1"}))
@@ -289,8 +323,7 @@ CASES = {
         control_mode,
         checkpoints,
         services,
-
-
+        files,
         network_policy,
         big_output,
     )

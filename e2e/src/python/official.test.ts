@@ -37,6 +37,7 @@ describe('the official Python SDK', () => {
     ['creates, lists, gets and restores checkpoints', 'checkpoints'],
     ['creates, lists, stops, starts, signals and deletes services', 'services'],
     ['sets, gets and clears network policies', 'network_policy'],
+    ['writes, reads, lists, changes and removes files', 'files'],
     ['loses none of 50 MiB of output', 'big_output'],
   ])('%s', async (_, name) => {
     const env = programEnvironment(server, sprite.name);
