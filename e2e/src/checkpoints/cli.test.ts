@@ -34,7 +34,7 @@ describe('checkpoints on the command line', () => {
   it('are listed, filtered and shown', async () => {
     const table = await cli.run(['checkpoint']);
     expect(table.text).toMatch(
-      /^ID +CREATED +BASED ON +COMMENT\nCurrent +live +v2 +-\nv2 .*\nv1 .* first one\n$/,
+      /^ID +CREATED +BASED ON +SIZE +OWN +COMMENT\nCurrent +live +v2 +\S+ MiB +\S+ \w+ +-\nv2 .*\nv1 .* first one\n$/,
     );
     const json = await cli.run(['checkpoint', 'ls', '--history', 'v2', '--json']);
     expect(JSON.parse(json.text).map(({ id }: { id: string }) => id)).toEqual(['Current', 'v2']);

@@ -5,6 +5,11 @@ import { promisify } from 'node:util';
 import type { Sprite } from '@sprites/sdk';
 import type { TestServer } from '@sprites/testkit';
 
+/** The file that holds the live disk of a sprite on the host. */
+export function diskFile(server: TestServer, sprite: Sprite): string {
+  return path.join(server.dataDir, 'pool/disks', `${idOf(sprite)}.ext4`);
+}
+
 /** The file that holds a checkpoint on the host, or its checksums. */
 export function checkpointFile(
   server: TestServer,

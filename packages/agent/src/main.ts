@@ -13,6 +13,7 @@ import type { Resource } from './http/resource.ts';
 import { createAgentServer } from './http/server.ts';
 import { createServicesResource } from './http/services.ts';
 import { createTasksResource } from './http/tasks.ts';
+import { renewHostKeys } from './inside/host-keys.ts';
 import { watchLimitsView } from './inside/limits-view.ts';
 import { prepareInside } from './inside/prepare-inside.ts';
 import { ChildExits } from './kernel/child-exits.ts';
@@ -82,8 +83,8 @@ function start(config: AgentConfig): void {
   createAgentServer({ resources, machine, origin: 'host' }).listen(config.listen, () => {
     console.error('agent ready');
     prepareInside({ dir: config.insideDir, logDir: config.logDir, version: machine.read().version });
-    void services.startAll();
     void watchLimitsView();
+    void renewHostKeys(exits).then(() => services.startAll());
     const inside = createAgentServer({ resources, machine, origin: 'inside' });
     listenInside(inside, config.apiSocket, findUser(config.user) ?? findOwnUser());
   });

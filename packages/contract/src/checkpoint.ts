@@ -29,6 +29,9 @@ export const Checkpoint = z
     history: z.array(z.string()).meta({ description: 'All checkpoints it descends from, oldest first' }),
     is_auto: z.boolean(),
     health: z.string().meta({ description: 'Empty when healthy' }),
+    size_bytes: z.int().optional().meta({ description: 'What its disk holds, shared or not' }),
+    own_bytes: z.int().optional().meta({ description: 'What only it holds: freed when it is deleted' }),
+    shared_bytes: z.int().optional().meta({ description: 'What other disks or checkpoints hold as well' }),
   })
   .meta({ id: 'Checkpoint' });
 export type Checkpoint = z.infer<typeof Checkpoint>;

@@ -25,6 +25,10 @@ export const errorTable = {
   checkpoint_not_found: { status: 404, description: 'the sprite has no checkpoint of that id' },
   checkpoint_in_use: { status: 409, description: 'the checkpoint is what the sprite is based on' },
   checkpoint_damaged: { status: 409, description: 'the checkpoint cannot be restored' },
+  disk_damaged: {
+    status: 409,
+    description: 'the disk of the sprite is missing or damaged; the message says how to get its files back',
+  },
   operation_in_progress: {
     status: 409,
     description: 'another checkpoint or restore of the sprite is under way',

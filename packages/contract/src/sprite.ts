@@ -113,6 +113,14 @@ export const Sprite = z
     last_active_at: Timestamp.nullable(),
     idle: Idle,
     auto_checkpoints: AutoCheckpoints,
+    storage: z
+      .object({
+        used_bytes: z.int().meta({ description: 'What its disk holds, shared or not' }),
+        own_bytes: z.int().meta({ description: 'What only its disk holds' }),
+        checkpoints_bytes: z.int().meta({ description: 'What its checkpoints hold and its disk does not' }),
+      })
+      .optional()
+      .meta({ description: 'Bytes of the disk pool; on single sprites, when they are known' }),
     lifecycle: SpriteLifecycle,
   })
   .meta({ id: 'Sprite' });

@@ -52,6 +52,8 @@ export * from './sprites/list.ts';
 export * from './sprites/remove.ts';
 export * from './sprites/update.ts';
 export * from './sprites/upgrade.ts';
+export * from './storage/disk-watch.ts';
+export * from './storage/storage.ts';
 export * from './transfer/deps.ts';
 export * from './transfer/export.ts';
 export * from './transfer/import.ts';

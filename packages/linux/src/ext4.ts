@@ -13,6 +13,8 @@ export type Ext4Growth = {
   readonly pendingBytes: number;
   /** everything written since the mount */
   readonly writtenBytes: number;
+  /** how often the kernel found it damaged */
+  readonly errorCount: number;
 };
 
 const blockBytes = 4096;
@@ -34,6 +36,7 @@ export function readExt4Growth(path: string): Ext4Growth | undefined {
       growBytes: bavail * bsize,
       pendingBytes: number('delayed_allocation_blocks') * bsize,
       writtenBytes: number('session_write_kbytes') * 1024,
+      errorCount: number('errors_count'),
     };
   } catch (error) {
     // unmounted just now, or another kind of file system

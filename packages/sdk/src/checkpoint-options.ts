@@ -29,6 +29,12 @@ export type Checkpoint = {
   readonly isAuto: boolean;
   /** empty when healthy */
   readonly health: string;
+  /** bytes its disk holds, shared or not */
+  readonly sizeBytes?: number;
+  /** bytes only it holds: freed when it is deleted */
+  readonly ownBytes?: number;
+  /** bytes other disks or checkpoints hold as well */
+  readonly sharedBytes?: number;
 };
 
 export type ListCheckpointsOptions = CallOptions & {

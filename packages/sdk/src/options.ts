@@ -100,6 +100,8 @@ export type SpriteInfo = {
   /** how many machines the sprite has had */
   readonly incarnation: number;
   readonly autoCheckpoints: AutoCheckpoints;
+  /** what it costs; of single sprites, when it is known */
+  readonly storage?: SpriteStorage;
   readonly labels: readonly string[];
   readonly lastRunningAt?: Date;
   readonly lastWarmingAt?: Date;
@@ -108,6 +110,16 @@ export type SpriteInfo = {
   /** idle windows in force */
   readonly idle: { readonly warmAfterS: number | 'never'; readonly coldAfterS: number | 'never' };
   readonly lifecycle: SpriteLifecycle;
+};
+
+/** Bytes of the server's disk pool. */
+export type SpriteStorage = {
+  /** what its disk holds, shared or not */
+  readonly usedBytes: number;
+  /** what only its disk holds */
+  readonly ownBytes: number;
+  /** what its checkpoints hold and its disk does not */
+  readonly checkpointsBytes: number;
 };
 
 /** What a sprite is doing, and why. */

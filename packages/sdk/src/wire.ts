@@ -45,6 +45,7 @@ export function toSpriteInfo(wire: WireSprite): sdk.SpriteInfo {
     image: wire.image,
     isolation: wire.isolation,
     incarnation: wire.incarnation,
+    ...(wire.storage === undefined ? {} : { storage: toStorage(wire.storage) }),
     autoCheckpoints: {
       everyS: wire.auto_checkpoints.every_s,
       keepHourly: wire.auto_checkpoints.keep_hourly,
@@ -78,6 +79,14 @@ function toLifecycle(wire: WireSprite['lifecycle']): sdk.SpriteLifecycle {
 
 export function toEvent(wire: WireEvent): sdk.SpriteEvent {
   return { ...wire, time: new Date(wire.time) };
+}
+
+function toStorage(wire: NonNullable<WireSprite['storage']>): sdk.SpriteStorage {
+  return {
+    usedBytes: wire.used_bytes,
+    ownBytes: wire.own_bytes,
+    checkpointsBytes: wire.checkpoints_bytes,
+  };
 }
 
 export function toSpriteList(wire: z.output<typeof SpriteList>): sdk.SpriteList {
@@ -159,6 +168,9 @@ export function toCheckpoint(wire: WireCheckpoint): sdk.Checkpoint {
     history: wire.history,
     isAuto: wire.is_auto,
     health: wire.health,
+    ...(wire.size_bytes === undefined ? {} : { sizeBytes: wire.size_bytes }),
+    ...(wire.own_bytes === undefined ? {} : { ownBytes: wire.own_bytes }),
+    ...(wire.shared_bytes === undefined ? {} : { sharedBytes: wire.shared_bytes }),
   };
 }
 

@@ -1,13 +1,14 @@
-import type { Store } from '@sprites/core';
+import type { Events, Log, Store } from '@sprites/core';
 import { PoolGuard } from '@sprites/disks/guard';
 import type { Host } from './compose-host.ts';
-import type { Logger } from './log.ts';
 import { systemClock } from './system-clock.ts';
 
 const largestCount = 5;
 
-/** Opens the guard of the host's disk pool; it calls sprites by their names. */
-export function openPoolGuard({ disks, driver }: Host, store: Store, log: Logger): PoolGuard {
+type GuardDeps = { readonly store: Store; readonly events: Events; readonly log: Log };
+
+/** Opens the guard of the host's disk pool; it calls sprites by their names, and tells them in their history. */
+export function openPoolGuard({ disks, driver }: Host, { store, events, log }: GuardDeps): PoolGuard {
   const guard = new PoolGuard({
     mounted: driver.mountedDisks,
     space: () => disks.space(),
@@ -20,6 +21,7 @@ export function openPoolGuard({ disks, driver }: Host, store: Store, log: Logger
         })),
       );
     },
+    tell: (spriteId, message) => events.record(spriteId, { type: 'warning', message }),
     clock: systemClock,
     log,
   });

@@ -89,7 +89,7 @@ export async function startServer(config: Config): Promise<RunningServer> {
   const ingress = await openIngress({ config, dataDir, host, store, changes: deps.changes });
   const inside = new InsideCheckpoints({ ...deps, insideViews: host.driver.views });
   lifecycle.observe(createObservers({ metrics, links, connections, ingress, inside }));
-  const guard = openPoolGuard(host, store, log);
+  const guard = openPoolGuard(host, deps);
   stack.defer(() => guard.close());
   const repairs = await reconcile(deps, lifecycle);
   beginBackgroundWork(core);

@@ -3,6 +3,7 @@ import { type Cli, type GlobalOptions, note, print, printJson } from '../cli.ts'
 import { openSprite } from '../target.ts';
 import { formatAge } from '../terminal/age.ts';
 import { askYesNo } from '../terminal/ask.ts';
+import { formatBytes } from '../terminal/bytes.ts';
 import { withProgress } from '../terminal/progress.ts';
 import { printable } from '../terminal/style.ts';
 import { formatFields, formatTable } from '../terminal/table.ts';
@@ -92,15 +93,22 @@ async function listCheckpoints(cli: Cli, options: ListOptions): Promise<void> {
 }
 
 function render({ style }: Cli, checkpoints: readonly Checkpoint[], nowMs: number): string {
-  const heading = ['ID', 'CREATED', 'BASED ON', 'COMMENT'].map(style.dim);
+  const heading = ['ID', 'CREATED', 'BASED ON', 'SIZE', 'OWN', 'COMMENT'].map(style.dim);
   const rows = checkpoints.map((checkpoint) => [
     checkpoint.isAuto ? style.dim(printable(checkpoint.id)) : style.bold(printable(checkpoint.id)),
     isCurrent(checkpoint) ? 'live' : formatAge(checkpoint.createTime, nowMs),
     printable(checkpoint.sourceId ?? '-'),
+    formatSize(checkpoint.sizeBytes),
+    formatSize(checkpoint.ownBytes),
     printable(checkpoint.comment ?? '-') +
       (checkpoint.health === '' ? '' : style.bad(` (damaged: ${printable(checkpoint.health)})`)),
   ]);
   return formatTable(heading, rows);
+}
+
+/** A dash when it is not known. */
+function formatSize(bytes: number | undefined): string {
+  return bytes === undefined ? '-' : formatBytes(bytes);
 }
 
 function createInfoCommand(cli: Cli): Command {
@@ -128,6 +136,7 @@ async function showCheckpoint(cli: Cli, options: JsonOptions, argument: string |
     ['created', isCurrent(checkpoint) ? 'live' : checkpoint.createTime.toISOString()],
     ['comment', checkpoint.comment ?? '-'],
     ['history', [...checkpoint.history, checkpoint.id].join(' → ')],
+    ['size', `${formatSize(checkpoint.sizeBytes)}, ${formatSize(checkpoint.ownBytes)} of it its own`],
     ['made by', checkpoint.isAuto ? 'the server' : 'you'],
     ['health', checkpoint.health === '' ? 'good' : `damaged: ${checkpoint.health}`],
   ] as const;

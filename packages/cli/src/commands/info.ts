@@ -2,6 +2,7 @@ import type { SpriteInfo } from '@sprites/sdk';
 import { type Cli, type GlobalOptions, print, printJson } from '../cli.ts';
 import { openSprite } from '../target.ts';
 import { formatAge } from '../terminal/age.ts';
+import { formatBytes } from '../terminal/bytes.ts';
 import { withProgress } from '../terminal/progress.ts';
 import { printable } from '../terminal/style.ts';
 import { formatFields } from '../terminal/table.ts';
@@ -35,6 +36,13 @@ async function showInfo(cli: Cli, options: InfoOptions, argument: string | undef
   else print(cli, formatFields(fieldsOf(cli, info, Date.now())));
 }
 
+function describeStorage(storage: SpriteInfo['storage']): string | undefined {
+  if (storage === undefined) return undefined;
+  const { usedBytes, ownBytes, checkpointsBytes } = storage;
+  const own = `${formatBytes(usedBytes)}, ${formatBytes(ownBytes)} of it its own`;
+  return `${own}; checkpoints add ${formatBytes(checkpointsBytes)}`;
+}
+
 function fieldsOf(cli: Cli, info: SpriteInfo, nowMs: number): readonly (readonly [string, string])[] {
   const { cpus, ramMB, storageGB } = info.config;
   const plain: readonly (readonly [string, string | undefined])[] = [
@@ -44,6 +52,7 @@ function fieldsOf(cli: Cli, info: SpriteInfo, nowMs: number): readonly (readonly
     ['image', info.image],
     ['isolation', info.isolation],
     ['size', `${cpus} vCPU, ${ramMB} MB memory, ${storageGB} GB disk`],
+    ['storage', describeStorage(info.storage)],
     ['life', describeLife(info.lifecycle)],
     ['last wake', describeWake(info.lifecycle)],
     ['idle', describeIdle(info.idle)],

@@ -111,6 +111,7 @@ export class AutomaticCheckpoints {
       if (sprite === undefined || isInUse) return;
       await store.removeCheckpoint(spriteId, id);
       await disks.removeCheckpoint(spriteId, id);
+      this.#deps.storage.forget(spriteId);
     });
   }
 

@@ -1,4 +1,5 @@
 import type { SpriteDeps } from '../sprites/deps.ts';
+import type { Storage } from '../storage/storage.ts';
 import type { InsideCheckpoints } from './inside.ts';
 import type { Operations } from './operations.ts';
 import type { Verifier } from './verifier.ts';
@@ -8,6 +9,7 @@ export type CheckpointDeps = SpriteDeps & {
   readonly operations: Operations;
   readonly verifier: Verifier;
   readonly inside: InsideCheckpoints;
+  readonly storage: Storage;
 };
 
 /** Names a sprite of an org. */

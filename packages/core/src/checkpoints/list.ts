@@ -1,10 +1,14 @@
 import { type Checkpoint, currentCheckpointId, SpriteError } from '@sprites/contract';
+import type { DiskStorage } from '../ports/disks.ts';
 import type { CheckpointRecord, SpriteRecord, Store } from '../ports/store.ts';
 import { getSprite } from '../sprites/get.ts';
 import type { CheckpointDeps, SpriteKey } from './deps.ts';
 import { historyOf } from './history.ts';
 
-type ListDeps = Pick<CheckpointDeps, 'store' | 'clock'>;
+type ListDeps = Pick<CheckpointDeps, 'store' | 'clock' | 'storage'>;
+
+/** How long an answer waits for sizes that were never measured, in `ms`. */
+const patienceMs = 3000;
 
 /** The live disk as `Current`, then the sprite's checkpoints, newest first. */
 export async function listCheckpoints(
@@ -15,7 +19,10 @@ export async function listCheckpoints(
   const records = await deps.store.listCheckpoints(sprite.id);
   const all = new Map(records.map((record) => [record.id, record]));
   const listed = records.filter((record) => input.includeAuto || !record.isAuto).reverse();
-  const checkpoints = [current(deps, sprite, all), ...listed.map((record) => toCheckpoint(record, all))];
+  const sizes = sizesOf(await deps.storage.read(sprite.id, patienceMs));
+  const checkpoints = [current(deps, sprite, all), ...listed.map((record) => toCheckpoint(record, all))].map(
+    (one) => ({ ...one, ...sizes.get(one.id) }),
+  );
   const { history } = input;
   if (history === undefined || history === '') return checkpoints;
   return checkpoints.filter((one) => one.id === history || one.history.includes(history));
@@ -29,8 +36,12 @@ export async function getCheckpoint(
   const sprite = await getSprite(deps, input);
   const records = await deps.store.listCheckpoints(sprite.id);
   const all = new Map(records.map((record) => [record.id, record]));
-  if (input.checkpointId === currentCheckpointId) return current(deps, sprite, all);
-  return toCheckpoint(await findCheckpoint(deps.store, sprite, input.checkpointId), all);
+  const found =
+    input.checkpointId === currentCheckpointId
+      ? current(deps, sprite, all)
+      : toCheckpoint(await findCheckpoint(deps.store, sprite, input.checkpointId), all);
+  const sizes = sizesOf(await deps.storage.read(sprite.id, patienceMs));
+  return { ...found, ...sizes.get(found.id) };
 }
 
 /** The record of a checkpoint. Throws `checkpoint_not_found`. */
@@ -43,6 +54,19 @@ export async function findCheckpoint(
   if (checkpoint !== undefined) return checkpoint;
   const text = /^[\w-]{1,60}$/.test(id) ? id : JSON.stringify(id.slice(0, 60));
   throw new SpriteError('checkpoint_not_found', `checkpoint ${text} of sprite ${sprite.name} not found`);
+}
+
+type Sizes = Pick<Checkpoint, 'size_bytes' | 'own_bytes' | 'shared_bytes'>;
+
+function sizesOf(storage: DiskStorage | undefined): ReadonlyMap<string, Sizes> {
+  if (storage === undefined) return new Map();
+  const all = [{ id: currentCheckpointId, ...storage.disk }, ...storage.checkpoints];
+  return new Map(
+    all.map(({ id, usedBytes, ownBytes }) => [
+      id,
+      { size_bytes: usedBytes, own_bytes: ownBytes, shared_bytes: usedBytes - ownBytes },
+    ]),
+  );
 }
 
 type Sources = ReadonlyMap<string, CheckpointRecord>;

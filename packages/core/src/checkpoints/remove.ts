@@ -31,4 +31,5 @@ async function remove(
   // what is still shown inside would keep its blocks
   await deps.inside.refresh(sprite.id);
   await deps.disks.removeCheckpoint(sprite.id, checkpoint.id);
+  deps.storage.forget(sprite.id);
 }

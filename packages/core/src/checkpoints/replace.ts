@@ -36,6 +36,7 @@ export async function replace(deps: CheckpointDeps, replacement: Replacement): P
   }
   const source = plan.to === undefined ? {} : { sourceCheckpoint: plan.to };
   await deps.store.updateSprite(sprite.id, { restoring: undefined, ...source });
+  deps.storage.forget(sprite.id);
 }
 
 /**

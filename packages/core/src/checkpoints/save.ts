@@ -42,6 +42,7 @@ export async function saveCheckpoint(
     details: { checkpoint: id, auto: isAuto },
   });
   if (!isAuto) await deps.store.updateSprite(sprite.id, { sourceCheckpoint: id });
+  deps.storage.forget(sprite.id);
   deps.verifier.noteNew();
   deps.inside.refreshSoon(sprite.id);
   return checkpoint;

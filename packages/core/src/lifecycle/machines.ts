@@ -1,5 +1,6 @@
 import { SpriteError } from '@sprites/contract';
 import type { SleepRecord, SpritePatch, SpriteRecord } from '../ports/store.ts';
+import { explainDamage, requireDisk } from './disk-damage.ts';
 import { Holds } from './holds.ts';
 import type { LifecycleDeps, LifecycleObservers, Wake } from './lifecycle.ts';
 import { createMachineSpec } from './machine-spec.ts';
@@ -81,6 +82,7 @@ export class Machines {
     let record: SpriteRecord | undefined;
     let step = 'its machine was still starting';
     try {
+      await requireDisk(this.#deps, sprite);
       const spec = await createMachineSpec(this.#deps, sprite);
       await driver.start(spec, (target) => policies.plug(sprite, target), limit);
       step = 'the program inside it did not answer';
@@ -89,7 +91,8 @@ export class Machines {
     } catch (error) {
       await this.#release(sprite);
       this.observers.onWakeFailed();
-      const failure = this.#wakeError(sprite, { limit, cause: error, step });
+      const explained = await explainDamage(this.#deps, sprite, error);
+      const failure = this.#wakeError(sprite, { limit, cause: explained, step });
       this.#deps.events.record(id, { type: 'wake_failed', message: failure.message, details: { cause } });
       throw failure;
     }

@@ -6,6 +6,14 @@ export type DiskUsage = {
   readonly ownBytes: number;
 };
 
+/** What a disk and its checkpoints cost, in bytes of the pool. */
+export type DiskStorage = {
+  readonly disk: DiskUsage;
+  readonly checkpoints: readonly (DiskUsage & { readonly id: string })[];
+  /** bytes that checkpoints hold and the disk does not */
+  readonly checkpointsBytes: number;
+};
+
 /** Runs the given step, the copying of a disk, at a moment when the disk stands still; settles no earlier than the step. */
 export type Quiet = (clone: () => Promise<void>) => Promise<void>;
 
@@ -54,6 +62,8 @@ export interface Disks {
   checkpointFile(id: string, checkpointId: string): Promise<string>;
   /** What a checkpoint costs. */
   checkpointUsage(id: string, checkpointId: string): Promise<DiskUsage>;
+  /** Measures the disk and its checkpoints, off the way of everything else. */
+  measure(id: string): Promise<DiskStorage>;
   /** Throws `out_of_space` when the pool has too little left for another disk or checkpoint. */
   ensureSpace(): Promise<void>;
   /** Free and total bytes of the pool. */

@@ -9,6 +9,8 @@ export type MountedDisk = {
   readonly pendingBytes: number;
   /** everything written to it since it was mounted */
   readonly writtenBytes: number;
+  /** how often its file system found damage in it */
+  readonly errorCount: number;
 };
 
 export type GrowthLimits = {

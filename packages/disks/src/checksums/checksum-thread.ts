@@ -1,17 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Job, Made, Verified } from './jobs.ts';
+import type { Measured, MeasureJob } from './measure.ts';
 import type { Answer } from './thread.ts';
 
 /** Longest time a thread with nothing to do is kept, in `ms`. */
 const idleMs = 10_000;
 const heapMb = 512;
 
-type Result<J extends Job> = J extends { readonly type: 'make' } ? Made : Verified;
-type Waiting = PromiseWithResolvers<Made | Verified>;
+type AnyJob = Job | MeasureJob;
+type Result<J extends AnyJob> = J extends { readonly type: 'make' }
+  ? Made
+  : J extends { readonly type: 'measure' }
+    ? Measured
+    : Verified;
+type Waiting = PromiseWithResolvers<Made | Verified | Measured>;
 
 /**
- * Reads and hashes files on a thread of the lowest priority, one file at a time in the order of the calls, so that the
+ * Reads, hashes and measures files on a thread of the lowest priority, one file at a time in the order of the calls, so that the
  * server goes on answering. The thread is there only while there is work. `close` ends the work.
  */
 export class ChecksumThread {
@@ -22,7 +28,7 @@ export class ChecksumThread {
   #idle: AbortController | undefined;
 
   /** Does one job. Rejects with the error of a file that is not there, or when the thread is closed. */
-  async run<const J extends Job>(job: J): Promise<Result<J>> {
+  async run<const J extends AnyJob>(job: J): Promise<Result<J>> {
     if (this.#isClosed) throw new Error('the thread for checksums is closed');
     this.#idle?.abort();
     this.#worker ??= this.#open();

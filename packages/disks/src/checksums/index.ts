@@ -1,1 +1,2 @@
+export { ChecksumThread } from './checksum-thread.ts';
 export { ReflinkChecksums } from './reflink-checksums.ts';

@@ -1,11 +1,12 @@
 import { setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { type Job, type Made, make, type Verified, verify } from './jobs.ts';
+import { type Measured, type MeasureJob, measure } from './measure.ts';
 
 /** A job with the number its answer carries. */
-export type Question = { readonly id: number; readonly job: Job };
+export type Question = { readonly id: number; readonly job: Job | MeasureJob };
 export type Answer =
-  | { readonly id: number; readonly type: 'done'; readonly result: Made | Verified }
+  | { readonly id: number; readonly type: 'done'; readonly result: Made | Verified | Measured }
   | {
       readonly id: number;
       readonly type: 'failed';
@@ -25,7 +26,7 @@ port.on('message', ({ id, job }: Question) => {
   turn = turn.then(async () => port.postMessage(await answer(id, job)));
 });
 
-async function answer(id: number, job: Job): Promise<Answer> {
+async function answer(id: number, job: Job | MeasureJob): Promise<Answer> {
   try {
     return { id, type: 'done', result: await run(job) };
   } catch (error) {
@@ -34,7 +35,8 @@ async function answer(id: number, job: Job): Promise<Answer> {
   }
 }
 
-function run(job: Job): Promise<Made | Verified> {
+function run(job: Job | MeasureJob): Promise<Made | Verified | Measured> {
+  if (job.type === 'measure') return measure(job);
   if (job.type === 'make') return make(job);
   if (job.pass !== known.pass) Object.assign(known, { pass: job.pass, hashes: new Map() });
   return verify(job, known.hashes);

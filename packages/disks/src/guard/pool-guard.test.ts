@@ -15,7 +15,8 @@ class MemoryMountedDisks implements MountedDisks {
 
   add(spriteId: string): void {
     const freeBytes = 100 * gib;
-    this.disks.set(spriteId, { spriteId, freeBytes, growBytes: freeBytes, pendingBytes: 0, writtenBytes: 0 });
+    const untouched = { pendingBytes: 0, writtenBytes: 0, errorCount: 0 };
+    this.disks.set(spriteId, { spriteId, freeBytes, growBytes: freeBytes, ...untouched });
   }
 
   change(spriteId: string, change: Partial<MountedDisk>): void {

@@ -14,6 +14,8 @@ export type PoolGuardOptions = {
   readonly dirtyBytes?: () => number;
   /** for people: who takes most of the pool */
   readonly largest: () => Promise<readonly object[]>;
+  /** tells the user of a sprite, by its id */
+  readonly tell?: (spriteId: string, message: string) => void;
   readonly clock: Clock;
   readonly log: Log;
 };
@@ -48,7 +50,7 @@ export class PoolGuard {
   #written: ReadonlyMap<string, number> = new Map();
 
   constructor(options: PoolGuardOptions) {
-    this.#options = { dirtyBytes: readDirtyBytes, ...options };
+    this.#options = { dirtyBytes: readDirtyBytes, tell: () => {}, ...options };
   }
 
   /** Guards from now on until `close`. */
@@ -170,6 +172,10 @@ export class PoolGuard {
         'the disk pool is full: the writes of this sprite wait until space returns; destroy sprites or checkpoints',
       );
     }
+    if (isNew) {
+      const message = `the disk pool of the server is full: ${formatBytes(left)} left; writes wait until space returns`;
+      this.#options.tell(spriteId, message);
+    }
     if (this.#freezing.has(spriteId)) return;
     this.#freezing.add(spriteId);
     const freeze = async (): Promise<void> => {
@@ -204,6 +210,8 @@ export class PoolGuard {
     if (space.freeBytes > space.reserveBytes * 1.25) this.#isWarned = false;
     if (space.freeBytes >= space.reserveBytes || this.#isWarned) return;
     this.#isWarned = true;
+    const message = `the disk pool of the server is nearly full: ${formatBytes(space.freeBytes)} free; remove files or checkpoints`;
+    for (const { spriteId } of this.#options.mounted.list()) this.#options.tell(spriteId, message);
     const { largest, log } = this.#options;
     const tell = async (): Promise<void> => {
       const found = await largest();

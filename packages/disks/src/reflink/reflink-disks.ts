@@ -1,10 +1,10 @@
 import { access, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SpriteError } from '@sprites/contract';
-import type { Disks, DiskUsage, Quiet } from '@sprites/core';
+import type { DiskStorage, Disks, DiskUsage, Quiet } from '@sprites/core';
 import { hasCode, isAttached, measureExtents, syncDirectory } from '@sprites/linux';
 import { formatBytes } from '../bytes.ts';
-import { ReflinkChecksums } from '../checksums/index.ts';
+import { ChecksumThread, ReflinkChecksums } from '../checksums/index.ts';
 import { CheckpointFiles } from './checkpoint-files.ts';
 import { haveDiverged } from './compare-disks.ts';
 import { inspectDisk } from './inspect-disk.ts';
@@ -35,6 +35,8 @@ export class ReflinkDisks implements Disks {
   readonly #checkpoints: CheckpointFiles;
   /** what was found unchanged, and since when: the checkpoint and the time of the last write */
   readonly #unchanged = new Map<string, string>();
+  /** one of its own: checksums take long */
+  readonly #measuring = new ChecksumThread();
   readonly #templates = new Map<number, Promise<string>>();
 
   constructor(options: {
@@ -193,6 +195,12 @@ export class ReflinkDisks implements Disks {
   }
 
   /** `neededBytes` is how much is going to be written. */
+  async measure(id: string): Promise<DiskStorage> {
+    const ids = await this.listCheckpoints(id);
+    const checkpoints = ids.map((one) => ({ id: one, file: this.#checkpoints.file(id, one) }));
+    return this.#measuring.run({ type: 'measure', disk: this.file(id), checkpoints });
+  }
+
   async ensureSpace(neededBytes = 0): Promise<void> {
     const space = await this.space();
     if (space.freeBytes < space.reserveBytes + neededBytes) throw outOfSpace(space);
@@ -219,7 +227,7 @@ export class ReflinkDisks implements Disks {
 
   /** Ends the use by this process; the pool stays mounted, as machines may run on it. */
   async close(): Promise<void> {
-    await Promise.allSettled([this.checksums.close(), ...this.#templates.values()]);
+    await Promise.allSettled([this.checksums.close(), this.#measuring.close(), ...this.#templates.values()]);
   }
 
   /** Unmounts the pool; fails with `unavailable` while a disk is in use. Nothing may be called afterwards. */

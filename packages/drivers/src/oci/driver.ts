@@ -32,6 +32,7 @@ import { Freezer } from './freezer.ts';
 import { connectGuestSocket, guestSocketPath, mountSocketDir, waitForGuestSocket } from './guest-socket.ts';
 import { missingInGvisor } from './gvisor.ts';
 import { checkHost } from './host-check.ts';
+import { dropHostKeys } from './host-keys.ts';
 import { limitNamespace, raiseHostLimits } from './host-limits.ts';
 import { writeIdentity } from './identity-files.ts';
 import { releaseLimitsView, type ViewMount } from './limits-view.ts';
@@ -315,7 +316,7 @@ export class OciDriver implements Driver<Socket> {
       hasViews,
     });
     await settleAll(
-      writeIdentity(machine.root, spec, firstId).then(() => keepSpareSpace(machine.disk)),
+      this.#identify(spec, machine, firstId),
       makePolicyDir(machine),
       renewRandomSeed(machine.root),
       writeFile(machine.facts, describeMachine(spec, this.#options), { mode: 0o444 }),
@@ -334,6 +335,12 @@ export class OciDriver implements Driver<Socket> {
     // only now: a machine that a dying server never started must not pass for a running one
     await writeState(machine, { ...state, init });
     signal.throwIfAborted();
+  }
+
+  async #identify(spec: MachineSpec, machine: MachineDir, firstId: number): Promise<void> {
+    await writeIdentity(machine.root, spec, firstId);
+    if (spec.incarnation === 1) await dropHostKeys(machine.root, firstId);
+    await keepSpareSpace(machine.disk);
   }
 
   async #createContainer(machine: MachineDir): Promise<ProcessIdentity> {

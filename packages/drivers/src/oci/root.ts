@@ -16,6 +16,9 @@ import type { MachineDir } from './run-dir.ts';
 import { settleAll } from './settle.ts';
 import { releaseSpareSpace } from './spare-space.ts';
 
+/** How ext4 refuses what it cannot make sense of. */
+const damageCodes = ['EUCLEAN', 'EBADMSG', 'EINVAL', 'EIO', 'ENODATA', 'ENOTDIR'];
+
 export type RootOptions = {
   readonly spec: MachineSpec;
   readonly machine: MachineDir;
@@ -66,6 +69,15 @@ async function mountOverlay(machine: MachineDir, image: string, namespaceFd: num
  * from it has flags of its own.
  */
 async function mountDisk(file: string, target: string): Promise<void> {
+  try {
+    await mountHealthyDisk(file, target);
+  } catch (cause) {
+    if (!hasCode(cause, ...damageCodes)) throw cause;
+    throw new SpriteError('disk_damaged', 'its file system is damaged and does not mount', { cause });
+  }
+}
+
+async function mountHealthyDisk(file: string, target: string): Promise<void> {
   await using device = await attachDisk(file);
   // from here on `release` waits for the kernel to let go of the disk
   await mkdir(target, { mode: 0o700 });

@@ -1,5 +1,6 @@
 import type { OrgCounters, Sprite, SpriteLifecycle } from '@sprites/contract';
 import {
+  type DiskStorage,
   effectiveAuto,
   effectiveConfig,
   effectiveIdle,
@@ -73,6 +74,15 @@ function toLifecycle({ state, since, heldBy, sleepsAt, lastWake, lastSleep }: Li
     last_wake:
       lastWake === undefined ? null : { kind: lastWake.kind, ms: lastWake.tookMs, cause: lastWake.cause },
     last_sleep: lastSleep ?? null,
+  };
+}
+
+/** What a sprite costs, when it is known. */
+export function toStorage(storage: DiskStorage | undefined): Pick<Sprite, 'storage'> {
+  if (storage === undefined) return {};
+  const { disk, checkpointsBytes } = storage;
+  return {
+    storage: { used_bytes: disk.usedBytes, own_bytes: disk.ownBytes, checkpoints_bytes: checkpointsBytes },
   };
 }
 

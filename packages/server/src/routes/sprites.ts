@@ -10,7 +10,7 @@ import {
 } from '@sprites/core';
 import { type App, type OrgCall, serve } from '../http/app.ts';
 import { RateError, type RateLimit } from '../http/rate-limit.ts';
-import { toCounters, toSprite, type WireDeps } from './sprite-json.ts';
+import { toCounters, toSprite, toStorage, type WireDeps } from './sprite-json.ts';
 import { watchSprites } from './watch.ts';
 
 export type SpriteRoutesDeps = CreateDeps &
@@ -18,6 +18,9 @@ export type SpriteRoutesDeps = CreateDeps &
     /** sprites made by one org */
     readonly creations: RateLimit;
   };
+
+/** How long an answer about a sprite waits for its size when that was never measured, in `ms`. */
+const storagePatienceMs = 500;
 
 /** Spec section 4. */
 export function routeSprites(app: App, deps: SpriteRoutesDeps): void {
@@ -37,7 +40,8 @@ export function routeSprites(app: App, deps: SpriteRoutesDeps): void {
   serve(app, deps.store, endpoints.getSprite, async ({ context, org, parameters }) => {
     const sprite = await getSprite(deps, { orgId: org.id, name: nameOf(parameters) });
     context.header('sprite-version', deps.settings.version);
-    return context.json(toSprite(deps, org, sprite));
+    const storage = await deps.storage.read(sprite.id, storagePatienceMs);
+    return context.json({ ...toSprite(deps, org, sprite), ...toStorage(storage) });
   });
   for (const endpoint of [endpoints.updateSprite, endpoints.patchSprite]) {
     serve(app, deps.store, endpoint, async ({ context, org, parameters, body }) => {

@@ -5,6 +5,7 @@ import {
   type Checksum,
   type Checksums,
   type CreateDeps,
+  type DiskStorage,
   type Disks,
   type DnsVolume,
   Events,
@@ -21,6 +22,7 @@ import {
   type PoolDeps,
   type Quiet,
   type Settings,
+  Storage,
   type Tenant,
   type Traffic,
   type Verification,
@@ -126,6 +128,16 @@ export class MemoryDisks implements Disks {
 
   async hasChangedSince(id: string, checkpointId: string): Promise<boolean> {
     return this.contents.get(id) !== this.saved.get(`${id}/${checkpointId}`);
+  }
+
+  async measure(id: string): Promise<DiskStorage> {
+    const usage = { usedBytes: this.#read(id).length, ownBytes: 0 };
+    const checkpoints = (await this.listCheckpoints(id)).map((one) => ({
+      id: one,
+      usedBytes: this.saved.get(`${id}/${one}`)?.length ?? 0,
+      ownBytes: 0,
+    }));
+    return { disk: usage, checkpoints, checkpointsBytes: 0 };
   }
 
   async has(id: string): Promise<boolean> {
@@ -284,7 +296,15 @@ export async function fixture(
   const insideViews = { isSupported: false, show: async () => {} };
   const inside = new InsideCheckpoints({ ...core, insideViews });
   return {
-    deps: { ...core, lifecycle, pool, operations: new Operations(lifecycle), verifier, inside },
+    deps: {
+      ...core,
+      lifecycle,
+      pool,
+      operations: new Operations(lifecycle),
+      verifier,
+      storage: new Storage(core),
+      inside,
+    },
     disks,
     network,
     org,
