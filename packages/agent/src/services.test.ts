@@ -187,6 +187,18 @@ describe('a service', () => {
     expect(isAlive(next)).toBe(false);
   });
 
+  it('that becomes a daemon in the group of a process that has ended still gets signals', async () => {
+    const daemon =
+      'setsid sh -c "sh -c \'trap \\"echo hup\\" HUP; echo up; while :; do sleep 0.05; done\' &" & wait; exit 0';
+    await client.shell('forked', daemon, {}, '500ms');
+    const { pid, status } = (await client.get('forked')).state;
+    expect([status, typeof pid]).toEqual(['running', 'number']);
+    expect((await client.ask('POST', 'services/signal', { name: 'forked', signal: 'HUP' })).status).toBe(204);
+    await expect.poll(() => logOf('forked')).toContain('[stdout] hup');
+    await client.ask('DELETE', 'services/forked');
+    expect(isAlive(pid ?? 0)).toBe(false);
+  });
+
   it('that crashes takes what it left behind with it', async () => {
     const events = await client.shell('parent', 'setsid sleep 1000 & echo $!; sleep 0.2; exit 1', {}, '5s');
     const pid = Number(summary(events)[1]?.replace('stdout ', ''));

@@ -13,15 +13,29 @@ type Process = {
 const environBytes = 128 * 1024;
 const gone: ReadonlySet<string> = new Set(['Z', 'X']);
 
+/** How to tell what belongs to one run of a service. */
+export type Family = {
+  /** the first process, which made a session and group of its own */
+  readonly leader: number;
+  readonly hasLeaderEnded: boolean;
+  /** `KEY=VALUE` of the environment they were born with */
+  readonly mark: string;
+};
+
 /**
  * Finds the living processes that belong to one run of a service: those in the session or group that `leader` made, those
- * with `mark` in the environment they were born with (a daemon leaves the session but keeps that), and their children.
+ * with its mark in the environment they were born with (a daemon leaves the session but keeps that), and their children.
  * Oldest first, without the agent itself.
  */
-export function findKin(leader: number, mark: string): readonly Process[] {
+export function findKin({ leader, hasLeaderEnded, mark }: Family): readonly Process[] {
   const all = listProcesses();
+  // Its number is not given away while its session or group has members, but after that a stranger may get it.
+  const isReused = hasLeaderEnded && all.some(({ pid }) => pid === leader);
   const kin = new Set(
-    all.filter(({ pid, group, session }) => group === leader || session === leader || hasMark(pid, mark)),
+    all.filter(
+      ({ pid, group, session }) =>
+        (!isReused && (group === leader || session === leader)) || hasMark(pid, mark),
+    ),
   );
   for (let size = -1; size !== kin.size; ) {
     size = kin.size;

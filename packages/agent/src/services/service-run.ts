@@ -41,6 +41,8 @@ export class ServiceRun {
   readonly #outputs: readonly Output[];
   readonly #startedMs = performance.now();
   #pid: number;
+  /** process group that signals go to */
+  #group: number;
   #exitCode: number | undefined;
   #exitedMs = 0;
   #ended = false;
@@ -51,6 +53,7 @@ export class ServiceRun {
   constructor(options: ServiceRunOptions) {
     this.#options = options;
     this.#pid = options.pid;
+    this.#group = options.pid;
     options.exits.watch(options.pid, (code) => this.#exited(code));
     this.#outputs = [this.#read('stdout', options.stdout), this.#read('stderr', options.stderr)];
     for (const { reader } of this.#outputs) reader.resume();
@@ -67,7 +70,7 @@ export class ServiceRun {
 
   /** Sends a signal to the process group of the service. */
   signal(number: number): void {
-    if (this.#exitCode === undefined) send(-this.#pid, number);
+    if (this.#exitCode === undefined) send(-this.#group, number);
   }
 
   /** Ends every process of this run: SIGTERM, and SIGKILL for those that live on after `timeoutMs`. Once is enough. */
@@ -87,7 +90,7 @@ export class ServiceRun {
 
   #signalAll(number: number): void {
     this.signal(number);
-    for (const { pid, group } of this.#kin()) if (group !== this.#pid) send(pid, number);
+    for (const { pid, group } of this.#kin()) if (group !== this.#group) send(pid, number);
   }
 
   /** Whether nothing of this run lives any more within `timeoutMs`. A killer must look often: processes make others. */
@@ -102,7 +105,9 @@ export class ServiceRun {
   }
 
   #kin(): ReturnType<typeof findKin> {
-    return findKin(this.#options.pid, this.#options.mark);
+    const { pid, mark } = this.#options;
+    const hasLeaderEnded = this.#exitCode !== undefined || this.#pid !== pid;
+    return findKin({ leader: pid, hasLeaderEnded, mark });
   }
 
   #read(name: OutputName, fd: number): Output {
@@ -125,8 +130,10 @@ export class ServiceRun {
   #exited(code: number): void {
     const heir = code === 0 && this.#termination === undefined ? this.#findHeir() : undefined;
     if (heir !== undefined) {
-      this.#pid = heir;
-      this.#options.exits.watch(heir, (next) => this.#exited(next));
+      this.#pid = heir.pid;
+      // one of the agent's own group is signalled by itself
+      this.#group = heir.group > 1 && heir.group !== process.pid ? heir.group : -heir.pid;
+      this.#options.exits.watch(heir.pid, (next) => this.#exited(next));
       return;
     }
     this.#exitCode = code;
@@ -148,8 +155,8 @@ export class ServiceRun {
   }
 
   /** The oldest process left that is a child of the agent now, so that its end will be told. */
-  #findHeir(): number | undefined {
-    return this.#kin().find(({ parent }) => parent === process.pid)?.pid;
+  #findHeir(): ReturnType<typeof findKin>[number] | undefined {
+    return this.#kin().find(({ parent }) => parent === process.pid);
   }
 
   #endIfDrained(): void {
