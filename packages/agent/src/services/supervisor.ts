@@ -100,9 +100,10 @@ export class Supervisor {
   async start(name: string): Promise<void> {
     const service = this.get(name);
     await this.#exclusively(name, 'being started', async () => {
-      for (const next of this.#order(name)) await this.#want(next);
+      const problem = await this.#wantAll(this.#order(name));
       service.forgive();
       this.#startWithNeeds(service, () => true);
+      if (problem !== undefined) throw problem;
     });
   }
 
@@ -110,10 +111,11 @@ export class Supervisor {
   async restart(name: string): Promise<void> {
     const service = this.get(name);
     await this.#exclusively(name, 'being restarted', async () => {
-      for (const next of this.#order(name)) await this.#want(next);
+      const problem = await this.#wantAll(this.#order(name));
       await service.stop(defaultStopMs);
       service.forgive();
       this.#startWithNeeds(service, () => true);
+      if (problem !== undefined) throw problem;
     });
   }
 
@@ -122,10 +124,11 @@ export class Supervisor {
     const service = this.get(name);
     this.refuseNotUp(name);
     await this.#exclusively(name, 'being stopped', async () => {
-      await this.#options.files.write(name, { definition: service.definition, stopped: true });
+      const problem = await this.#note(service, true);
       service.wanted = false;
       this.#settled(name);
       await service.stop(timeoutMs);
+      if (problem !== undefined) throw problem;
     });
   }
 
@@ -257,11 +260,31 @@ export class Supervisor {
     return startOrder(this.#needs(), name).map((next) => this.get(next));
   }
 
-  /** Notes on the disk that a service is to run. */
-  async #want(service: Service): Promise<void> {
-    if (service.wanted) return;
-    await this.#options.files.write(service.name, { definition: service.definition, stopped: false });
-    service.wanted = true;
+  /** Notes of each of the services that it is to run; answers what kept one from being noted. */
+  async #wantAll(services: readonly Service[]): Promise<SpriteError | undefined> {
+    let problem: SpriteError | undefined;
+    for (const service of services.filter((one) => !one.wanted)) {
+      problem = (await this.#note(service, false)) ?? problem;
+      service.wanted = true;
+    }
+    return problem;
+  }
+
+  /**
+   * Notes on the disk whether a service was stopped. A full disk must not keep anyone from stopping what fills it, so that
+   * is answered, to be told when the rest is done.
+   */
+  async #note({ name, definition }: Service, stopped: boolean): Promise<SpriteError | undefined> {
+    try {
+      await this.#options.files.write(name, { definition, stopped });
+      return undefined;
+    } catch (cause) {
+      if (!(cause instanceof SpriteError)) throw cause;
+      const what = stopped
+        ? 'stopped until the sprite restarts'
+        : 'started, but stopped after a restart of the sprite';
+      return new SpriteError(cause.code, `${name} is ${what}: ${cause.message}`, { cause });
+    }
   }
 
   #startWithNeeds(service: Service, isIncluded: (need: Service) => boolean): void {
