@@ -12,6 +12,7 @@ import { exec } from './measurements/exec.ts';
 import { memory } from './measurements/memory.ts';
 import { output } from './measurements/output.ts';
 import { peers } from './measurements/peers.ts';
+import { policy } from './measurements/policy.ts';
 import { serverRestart } from './measurements/server-restart.ts';
 import { url } from './measurements/url.ts';
 import { wakeStorm } from './measurements/wake-storm.ts';
@@ -33,6 +34,7 @@ const measurements: readonly Measurement[] = [
   warmMemory,
   serverRestart,
   burst,
+  policy,
   url,
   checkpoints,
 ];

@@ -1,4 +1,5 @@
 export * from './images.ts';
+export * from './internet.ts';
 export * from './leaks.ts';
 export * from './manual-clock.ts';
 export * from './place.ts';
