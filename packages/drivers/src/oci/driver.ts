@@ -23,7 +23,7 @@ import {
   thawFileSystem,
   unmount,
 } from '@sprites/linux';
-import { createAgentCommand, createBundle, idsPerMachine } from './bundle.ts';
+import { createAgentCommand, createBundle } from './bundle.ts';
 import { connectPort } from './connect-port.ts';
 import { dialAgent } from './dial.ts';
 import type { OciDriverOptions } from './driver-options.ts';
@@ -32,6 +32,7 @@ import { Freezer } from './freezer.ts';
 import { connectGuestSocket, guestSocketPath, mountSocketDir, waitForGuestSocket } from './guest-socket.ts';
 import { missingInGvisor } from './gvisor.ts';
 import { checkHost } from './host-check.ts';
+import { firstIdOf } from './host-ids.ts';
 import { dropHostKeys } from './host-keys.ts';
 import { limitNamespace, raiseHostLimits } from './host-limits.ts';
 import { writeIdentity } from './identity-files.ts';
@@ -55,8 +56,6 @@ import { listTraces } from './traces.ts';
 import { cannotRun, prepareTrial, readTrial } from './trial.ts';
 import { CheckpointViews } from './views/checkpoint-views.ts';
 
-/** Ids no system account, container engine or directory service gives out. */
-const defaultUidBase = 0x7000_0000;
 const listenBacklog = 1024;
 const probeTimeoutMs = 20_000;
 const defaultCommandTimeoutMs = 30_000;
@@ -385,14 +384,7 @@ export class OciDriver implements Driver<Socket> {
   }
 
   #firstId(slot: number): number {
-    const firstId = (this.#options.uidBase ?? defaultUidBase) + slot * idsPerMachine;
-    if (firstId + idsPerMachine > 0xffff_ffff) {
-      throw new SpriteError(
-        'unavailable',
-        `slot ${slot} is beyond the host's user ids; delete unused sprites`,
-      );
-    }
-    return firstId;
+    return firstIdOf(slot, this.#options.uidBase);
   }
 
   get #releaseDeps(): ReleaseDeps {
