@@ -253,6 +253,30 @@ describe('a checkpoint that cannot be used', () => {
     120_000,
   );
 
+  it('is hard to make: a sprite comes up although a service of it fills the process table at once', async () => {
+    const bomb = 'i=0; while :; do sleep 10000 & done 2>/dev/null';
+    await sprite.execFile('/.sprite/bin/sprite-env', [
+      ...['services', 'create', 'bomb', '--no-stream', '--cmd', 'sh', '--args', `-c,${bomb}`],
+    ]);
+    await expect
+      .poll(
+        () =>
+          sh(sprite, 'true').then(
+            () => 'ran',
+            () => 'full',
+          ),
+        { timeout: 60_000 },
+      )
+      .toBe('full');
+    const broken = await sprite.checkpoint();
+    await sprite.restore('v1');
+    expect(await hashTree(sprite)).not.toBe(hash);
+    await sprite.restore(broken.id);
+    expect((await sprite.check()).status).toBe('ok');
+    await sprite.restore('v1');
+    expect(await sh(sprite, 'head -1 /home/sprite/tree/a/file-1')).toBe('one 1\n');
+  }, 240_000);
+
   /** Leaves little free on the disk without writing as much. */
   async function shrink(): Promise<void> {
     await sprite.execFile('sudo', [

@@ -8,6 +8,8 @@ import { toSprite, type WireDeps } from './sprite-json.ts';
 /** Moving sprites between servers. */
 export function routeTransfer(app: App, deps: TransferDeps & WireDeps): void {
   serve(app, deps.store, endpoints.exportSprite, async ({ context, org, parameters }) => {
+    const { outgoing } = context.env;
+    outgoing.setTimeout(longestSilenceMs, () => outgoing.destroy());
     const { name, bytes } = await exportSprite(deps, { orgId: org.id, name: parameters.name ?? '' });
     return context.body(await begin(bytes), 200, {
       'content-type': 'application/zstd',
@@ -40,15 +42,19 @@ async function begin(bytes: AsyncIterable<Uint8Array>): Promise<ReadableStream<U
   });
 }
 
+/** After so long without a byte a transfer is given up, as few may be under way at a time. In `ms`. */
+const longestSilenceMs = 300_000;
 /** Pieces of a body that may wait to be read. */
 const mostWaiting = 16;
 
 /** The body as it comes. When whoever reads it stops, the rest is let pass by, so that an answer can be sent. */
 async function* bodyOf(request: IncomingMessage): AsyncGenerator<Uint8Array> {
+  request.setTimeout(longestSilenceMs, () => request.destroy());
   try {
     const events = on(request, 'data', { close: ['end', 'close'], highWaterMark: mostWaiting });
     for await (const [chunk] of events) yield chunk;
   } finally {
+    request.setTimeout(0);
     request.resume();
   }
   if (!request.complete) throw Object.assign(new Error('the request was cut'), { code: 'ECONNRESET' });
