@@ -71,6 +71,12 @@ describe('an archive of a directory', () => {
     expect([stats.mode & 0o777, stats.mtimeMs]).toEqual([0o640, 1e12]);
   });
 
+  it('is whole for any number of files, also when they fill a chunk to its end', async () => {
+    for (let i = 0; i < 300; i++) await writeFile(join(dir, `file-${i}`), 'x');
+    const listed = execFileSync('tar', ['t'], { input: await pack('.'), encoding: 'utf8' });
+    expect(listed.trim().split('\n').length).toBe(301);
+  });
+
   it('ends with the checksum of what comes before', async () => {
     await writeFile(join(dir, 'file'), 'text');
     const archive = await pack('.');

@@ -122,6 +122,7 @@ class Packing {
       const { size } = file.stats;
       yield* this.#add(formatTarHeader(toHeader(path, file.stats, undefined)));
       for (let at = 0; at < size; ) {
+        if (this.#filled === chunkBytes) yield this.#take();
         const room = Math.min(chunkBytes - this.#filled, size - at);
         const count = readSync(file.fd, this.#chunk, this.#filled, room, at);
         // The header has promised them already.
@@ -129,7 +130,6 @@ class Packing {
           throw new FileError('EIO', toText(shown), 'the file became shorter while it was read');
         this.#filled += count;
         at += count;
-        if (this.#filled === chunkBytes) yield this.#take();
         await this.#pace.rest();
       }
       yield* this.#add(tarPadding(size));
