@@ -169,7 +169,8 @@ describe('a service', () => {
 
   it('that becomes a daemon is followed, stopped and started again', async () => {
     const daemon = 'setsid sh -c "echo daemon; exec sleep 1000" & sleep 0.1; exit 0';
-    expect(summary(await client.shell('daemon', daemon, {}, '1s'))).toEqual([
+    const env = Object.fromEntries(Array.from({ length: 10 }, (_, i) => [`BIG${i}`, 'x'.repeat(100_000)]));
+    expect(summary(await client.shell('daemon', daemon, { env }, '1s'))).toEqual([
       'started',
       'stdout daemon',
       'complete',

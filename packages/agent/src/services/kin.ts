@@ -1,4 +1,4 @@
-import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** A process of the sprite. */
 type Process = {
@@ -10,7 +10,6 @@ type Process = {
   readonly startTime: number;
 };
 
-const environBytes = 128 * 1024;
 const gone: ReadonlySet<string> = new Set(['Z', 'X']);
 
 /** How to tell what belongs to one run of a service. */
@@ -66,15 +65,10 @@ function readProcess(pid: number): Process | undefined {
   }
 }
 
+/** The kernel bounds an environment to some megabytes, and the mark may be at its end. */
 function hasMark(pid: number, mark: string): boolean {
   try {
-    const fd = openSync(`/proc/${pid}/environ`, 'r');
-    try {
-      const bytes = Buffer.allocUnsafe(environBytes);
-      return bytes.subarray(0, readSync(fd, bytes, 0, environBytes, 0)).includes(`${mark}\0`);
-    } finally {
-      closeSync(fd);
-    }
+    return readFileSync(`/proc/${pid}/environ`).includes(`${mark}\0`);
   } catch {
     // it has just ended, or is none of ours
     return false;
