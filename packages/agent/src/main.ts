@@ -25,13 +25,16 @@ import { createRelayResource } from './link/relay.ts';
 import { PortMonitor } from './ports/port-monitor.ts';
 import { createPortsResource } from './ports/resource.ts';
 import { createProxyResource } from './proxy/resource.ts';
+import { createRestoreResource, type RestoreTask, runRestore } from './restore/resource.ts';
 import { ServiceFiles } from './services/service-files.ts';
 import { Supervisor } from './services/supervisor.ts';
 import { SessionTable } from './sessions/session-table.ts';
 import { TaskTable } from './tasks/task-table.ts';
 
 if (parentPort === null) start(parseConfig(process.argv.slice(2)));
-else serveFiles(parentPort, String(workerData));
+else if (typeof workerData === 'string') serveFiles(parentPort, workerData);
+// no other thread is started with anything else
+else parentPort.postMessage(runRestore(workerData as RestoreTask));
 
 /** Runs until the process is killed: PID 1 starts the agent and ends with it. */
 function start(config: AgentConfig): void {
@@ -78,6 +81,7 @@ function start(config: AgentConfig): void {
     sprite: createRelayResource('sprite', link),
     proxy: createProxyResource(),
     ports: createPortsResource(ports),
+    restore: createRestoreResource(ownScript()),
     fs: createFilesResource(new FileThread(ownScript(), config.user)),
   };
   createAgentServer({ resources, machine, origin: 'host' }).listen(config.listen, () => {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { SpritePath } from './diff.ts';
 
 /** Ids of checkpoints: `v1`, `v2`, … for those users make, `auto-…` for automatic ones. */
 export const checkpointIdPattern = /^(v[1-9]\d{0,8}|auto-[0-9a-z-]{1,40})$/;
@@ -95,6 +96,26 @@ export const VerifyCheckpoints = z
       .meta({ description: 'Those to compare; all, automatic ones too, when left out' }),
   })
   .meta({ id: 'VerifyCheckpoints' });
+
+/** Most paths of one restore. */
+const mostPaths = 1000;
+
+export const RestoreCheckpoint = z
+  .strictObject({
+    paths: z
+      .array(SpritePath)
+      .min(1)
+      .max(mostPaths)
+      .optional()
+      .meta({ description: 'Only these paths, into the running sprite; default everything' }),
+    remove: z.boolean().optional().meta({
+      description: 'Remove those paths that the checkpoint does not have, instead of refusing them',
+    }),
+  })
+  .refine(({ paths, remove }) => remove === undefined || paths !== undefined, {
+    error: 'remove goes with paths only',
+  })
+  .meta({ id: 'RestoreCheckpoint' });
 
 /** Where the disk of a new sprite comes from. */
 export const ForkSource = z

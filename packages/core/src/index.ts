@@ -9,6 +9,7 @@ export * from './checkpoints/list.ts';
 export * from './checkpoints/operations.ts';
 export * from './checkpoints/remove.ts';
 export * from './checkpoints/restore.ts';
+export * from './checkpoints/restore-paths.ts';
 export * from './checkpoints/verifier.ts';
 export * from './checkpoints/verify.ts';
 export * from './checkpoints/verify-schedule.ts';

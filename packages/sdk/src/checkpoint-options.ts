@@ -43,3 +43,8 @@ export type ListCheckpointsOptions = CallOptions & {
   /** automatic ones too */
   readonly includeAuto?: boolean;
 };
+
+export type RestorePathsOptions = CallOptions & {
+  /** remove those paths that the checkpoint does not have; default is to refuse them */
+  readonly remove?: boolean;
+};

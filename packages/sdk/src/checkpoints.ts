@@ -1,7 +1,7 @@
 import { endpoints } from '@sprites/contract';
-import { request, requestJson, type Server } from './http/request.ts';
-import { VerifyStream } from './http/streams.ts';
-import type { CallOptions, Checkpoint, ListCheckpointsOptions } from './options.ts';
+import { request, requestJson, type Server, streamed } from './http/request.ts';
+import { RestoreStream, VerifyStream } from './http/streams.ts';
+import type { CallOptions, Checkpoint, ListCheckpointsOptions, RestorePathsOptions } from './options.ts';
 import { toCheckpoint } from './wire.ts';
 
 /** The live disk and the checkpoints of a sprite. */
@@ -33,4 +33,18 @@ export async function verifyCheckpoints(
     timeoutMs: 0,
   });
   return new VerifyStream(response);
+}
+
+/** Puts paths of a checkpoint back into the running sprite. */
+export async function restorePaths(
+  server: Server,
+  { name, id, paths }: { readonly name: string; readonly id: string; readonly paths: readonly string[] },
+  { remove, signal }: RestorePathsOptions,
+): Promise<RestoreStream> {
+  const response = await request(server, endpoints.restoreCheckpoint, {
+    params: { name, checkpoint: id },
+    json: { paths, ...(remove === undefined ? {} : { remove }) },
+    ...streamed({ signal }),
+  });
+  return new RestoreStream(response);
 }

@@ -9,7 +9,7 @@ import {
   type SpriteCommand,
   spawn,
 } from '#transport';
-import { listCheckpoints, verifyCheckpoints } from './checkpoints.ts';
+import { listCheckpoints, restorePaths, verifyCheckpoints } from './checkpoints.ts';
 import { ConnectionError } from './errors.ts';
 import { collect } from './exec/exec-file.ts';
 import { execFileHTTP } from './exec/http-exec.ts';
@@ -37,6 +37,7 @@ import type {
   Output,
   OutputEncoding,
   RestartSpriteResult,
+  RestorePathsOptions,
   Session,
   SleepOptions,
   SpawnOptions,
@@ -154,6 +155,15 @@ export class Sprite extends SpriteServices {
     return new RestoreStream(
       await request(this.client, endpoints.restoreCheckpoint, { params, ...streamed(options) }),
     );
+  }
+
+  /** Puts only some paths of a saved disk back into the running sprite; the present disk is saved before. */
+  restorePaths(
+    id: string,
+    paths: readonly string[],
+    options: RestorePathsOptions = {},
+  ): Promise<RestoreStream> {
+    return restorePaths(this.client, { name: this.name, id, paths }, options);
   }
 
   /** Restores a checkpoint and resolves when the sprite runs with it. */

@@ -4,6 +4,7 @@ import {
   CheckpointLine,
   CheckpointListQuery,
   CreateCheckpoint,
+  RestoreCheckpoint,
   VerifyCheckpoints,
 } from '../checkpoint.ts';
 import { DiffLine, DiffQuery } from '../diff.ts';
@@ -58,10 +59,14 @@ export const checkpointsEndpoints = {
     tag: 'checkpoints',
     summary: 'Put a saved disk in place of the present one',
     description:
-      'The present disk is saved first. When the sprite does not come up with the saved disk, the present one is put back and the stream ends with an `error` line.',
+      'The present disk is saved first. When the sprite does not come up with the saved disk, the present one is put back and the stream ends with an `error` line. With `paths` only these are put back, into the running sprite, which is woken and not restarted.',
+    body: RestoreCheckpoint,
     answers: [{ type: 'ndjson', status: 200, line: CheckpointLine }],
     errors: [
+      'invalid_request',
       'checkpoint_not_found',
+      'path_not_found',
+      'not_supported',
       'checkpoint_damaged',
       'operation_in_progress',
       'out_of_space',

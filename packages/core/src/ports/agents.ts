@@ -1,4 +1,5 @@
 import type { Activity } from '@sprites/contract/link';
+import type { RestoreOrder, RestoreResult } from '@sprites/contract/restore';
 
 /** What an agent says of itself. */
 export type AgentHealth = { readonly version: string };
@@ -9,4 +10,6 @@ export interface Agents {
   health(spriteId: string, signal: AbortSignal): Promise<AgentHealth>;
   /** Asks what keeps the sprite awake now; rejects like `health`. */
   activity(spriteId: string, signal: AbortSignal): Promise<Activity>;
+  /** Has paths made as they are in a checkpoint that is shown inside. Rejects like `health`, and with what is wrong with them. */
+  restorePaths(spriteId: string, order: RestoreOrder, signal: AbortSignal): Promise<RestoreResult>;
 }

@@ -6,6 +6,7 @@ import {
   listCheckpoints,
   removeCheckpoint,
   restoreCheckpoint,
+  restorePaths,
   verifyCheckpoints,
 } from '@sprites/core';
 import type { Context } from 'hono';
@@ -35,9 +36,14 @@ export function routeCheckpoints(app: App, deps: CheckpointDeps): void {
     await removeCheckpoint(deps, { orgId: org.id, ...keyOf(parameters) });
     return context.body(null, 204);
   });
-  serve(app, deps.store, endpoints.restoreCheckpoint, ({ context, org, parameters }) => {
+  serve(app, deps.store, endpoints.restoreCheckpoint, ({ context, org, parameters, body }) => {
     const input = { orgId: org.id, ...keyOf(parameters) };
+    const { paths, remove = false } = body;
     return stream(context, deps, async (report) => {
+      if (paths !== undefined) {
+        const { restored, removed } = await restorePaths(deps, { ...input, paths, remove }, report);
+        return { data: `${restored} restored, ${removed} removed`, checkpoint: input.checkpointId };
+      }
       await restoreCheckpoint(deps, input, report);
       return { data: `Checkpoint ${input.checkpointId} restored`, checkpoint: input.checkpointId };
     });

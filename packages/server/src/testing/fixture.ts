@@ -179,6 +179,7 @@ export class MemoryDisks implements Disks {
 const idleAgents: Agents = {
   health: async () => ({ version: '1.2.3' }),
   activity: async () => ({ holds: [], lastActiveMs: 0 }),
+  restorePaths: async (_, { paths }) => ({ restored: paths.length, removed: 0 }),
 };
 
 /** Checksums of such disks: their content itself. */
