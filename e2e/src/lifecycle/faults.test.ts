@@ -4,6 +4,9 @@ import { type Sprite, SpritesClient } from '@sprites/sdk';
 import { startTestServer, type TestServer } from '@sprites/testkit';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+/** A busy host takes its time. */
+const patiently = { timeout: 30_000 };
+
 let server: TestServer;
 let client: SpritesClient;
 
@@ -72,10 +75,10 @@ describe('kill -9 of the server', () => {
     const mark = await sh(sprite, 'cat /dev/shm/mark');
     const session = sprite.spawn('sh', ['-c', 'read line; echo $line'], { detachable: true });
     session.on('error', () => undefined);
-    await expect.poll(async () => (await sprite.listSessions()).length).toBe(1);
+    await expect.poll(async () => (await sprite.listSessions()).length, patiently).toBe(1);
     session.detach();
     await session.wait().catch(() => undefined);
-    await expect.poll(() => statusOf(sprite), { timeout: 20_000 }).toBe('warm');
+    await expect.poll(() => statusOf(sprite), patiently).toBe('warm');
     const before = (await client.getSprite(sprite.name)).info?.lifecycle;
     await server.kill9();
     await server.restart();
@@ -84,8 +87,8 @@ describe('kill -9 of the server', () => {
     expect(await sh(sprite, 'cat /dev/shm/mark')).toBe(mark);
     expect((await sprite.listSessions()).map(({ id }) => id)).toEqual([session.sessionId]);
     expect((await client.getSprite(sprite.name)).info?.lifecycle.lastWake).toMatchObject({ kind: 'warm' });
-    await expect.poll(() => statusOf(sprite), { timeout: 20_000 }).toBe('warm');
-  }, 90_000);
+    await expect.poll(() => statusOf(sprite), patiently).toBe('warm');
+  }, 120_000);
 
   it('while sprites fall asleep, wake and go cold leaves none stuck and none running twice', async () => {
     const sprites = await Promise.all(Array.from({ length: 5 }, (_, i) => startSprite(`busy-${i}`)));
@@ -111,12 +114,10 @@ describe('an agent', () => {
   it('that is killed comes back by itself, which the history tells', async () => {
     const sprite = await startSprite('killed');
     await signalAgent('SIGKILL');
-    await expect
-      .poll(() => eventTypes(sprite), { timeout: 20_000 })
-      .toEqual(expect.arrayContaining(['crashed']));
-    await expect.poll(() => statusOf(sprite), { timeout: 20_000 }).toBe('running');
+    await expect.poll(() => eventTypes(sprite), patiently).toEqual(expect.arrayContaining(['crashed']));
+    await expect.poll(() => statusOf(sprite), patiently).toBe('running');
     expect(await sh(sprite, 'ls /dev/shm | wc -l')).toBe('0\n');
-  }, 60_000);
+  }, 120_000);
 
   it('that dies in its sleep or as its sprite wakes costs no request', async () => {
     const sprite = await startSprite('dies');
@@ -134,19 +135,19 @@ describe('an agent', () => {
       await sprite.wake();
     }
     expect(await machines()).toHaveLength(1);
-  }, 60_000);
+  }, 120_000);
 
   it('that does not say whether it is busy keeps its sprite awake, which says so', async () => {
     const sprite = await startSprite('silent');
     const held = async (): Promise<readonly string[]> =>
       ((await client.getSprite(sprite.name)).info?.lifecycle.heldBy ?? []).map(({ kind }) => kind);
-    await expect.poll(held).not.toContain('connection');
+    await expect.poll(held, patiently).not.toContain('connection');
     await signalAgent('SIGSTOP');
-    await expect.poll(held, { timeout: 30_000 }).toContain('unknown');
+    await expect.poll(held, patiently).toContain('unknown');
     expect(await statusOf(sprite)).toBe('running');
     expect((await sprite.sleep({ to: 'cold' })).status).toBe('cold');
     expect(await sh(sprite, 'echo again')).toBe('again\n');
-  }, 60_000);
+  }, 120_000);
 });
 
 describe('a host that has booted again', () => {
@@ -155,12 +156,12 @@ describe('a host that has booted again', () => {
     const running = await startSprite('was-running');
     await running.update({ idle: { warmAfterS: 'never' } });
     await sh(warm, 'echo kept > ~/file; sync');
-    await expect.poll(() => statusOf(warm), { timeout: 20_000 }).toBe('warm');
+    await expect.poll(() => statusOf(warm), patiently).toBe('warm');
     await server.kill9();
     // all that is left of machines after a boot is the disks
     await server.down();
     await server.restart();
     expect([await statusOf(warm), await statusOf(running)]).toEqual(['cold', 'cold']);
     expect(await sh(warm, 'cat ~/file; ls /dev/shm | wc -l')).toBe('kept\n0\n');
-  }, 60_000);
+  }, 120_000);
 });

@@ -2,6 +2,9 @@ import { type Sprite, SpritesClient } from '@fly/sprites';
 import { startTestServer, type TestServer } from '@sprites/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+/** A busy host takes its time. */
+const patiently = { timeout: 30_000 };
+
 let server: TestServer;
 let client: SpritesClient;
 
@@ -29,15 +32,15 @@ describe('the official JS SDK', () => {
       `setsid sh -c '${counting}' > /dev/null 2>&1 < /dev/null & echo $! > /dev/shm/pid`,
     ]);
     expect(await statusOf(sprite)).toBe('running');
-    await expect.poll(() => statusOf(sprite), { timeout: 20_000 }).toBe('warm');
+    await expect.poll(() => statusOf(sprite), patiently).toBe('warm');
     const read = async (): Promise<number> =>
       Number((await sprite.execFile('cat', ['/dev/shm/count'])).stdout);
     const frozen = await read();
     expect((await sprite.execFile('sh', ['-c', 'kill -0 $(cat /dev/shm/pid) && echo alive'])).stdout).toBe(
       'alive\n',
     );
-    await expect.poll(read).toBeGreaterThan(frozen);
-    await expect.poll(() => statusOf(sprite), { timeout: 30_000 }).toBe('cold');
+    await expect.poll(read, patiently).toBeGreaterThan(frozen);
+    await expect.poll(() => statusOf(sprite), patiently).toBe('cold');
     expect(Number((await sprite.execFile('sh', ['-c', 'ls /dev/shm | wc -l'])).stdout)).toBe(0);
-  }, 90_000);
+  }, 120_000);
 });

@@ -4,6 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CommandLine } from '../cli/command-line.ts';
 import { call } from '../http.ts';
 
+/** A busy host takes its time. */
+const patiently = { timeout: 30_000 };
+
 let server: TestServer;
 let client: SpritesClient;
 
@@ -26,7 +29,7 @@ async function infoOf(sprite: Sprite): Promise<Info> {
 }
 
 async function until(sprite: Sprite, status: 'cold' | 'warm' | 'running'): Promise<Info> {
-  await expect.poll(async () => (await infoOf(sprite)).status, { timeout: 30_000 }).toBe(status);
+  await expect.poll(async () => (await infoOf(sprite)).status, patiently).toBe(status);
   return infoOf(sprite);
 }
 
@@ -46,7 +49,10 @@ describe('an idle sprite', () => {
     const sleeping = sprite.spawn('sleep', ['60'], { stdin: false });
     sleeping.on('error', () => undefined);
     await expect
-      .poll(async () => (await infoOf(sprite)).lifecycle.heldBy.map(({ kind, label }) => `${kind} ${label}`))
+      .poll(
+        async () => (await infoOf(sprite)).lifecycle.heldBy.map(({ kind, label }) => `${kind} ${label}`),
+        patiently,
+      )
       .toEqual(expect.arrayContaining(['connection exec', 'session sleep 60']));
     const held = await infoOf(sprite);
     expect(held.lifecycle).toMatchObject({ state: 'running', lastWake: { kind: 'cold', cause: 'exec' } });
@@ -54,7 +60,7 @@ describe('an idle sprite', () => {
     sleeping.kill();
     await sleeping.wait().catch(() => undefined);
     // the connection ends a moment later; then there is a time at which it sleeps
-    await expect.poll(async () => (await infoOf(sprite)).lifecycle.sleepsAt).toBeInstanceOf(Date);
+    await expect.poll(async () => (await infoOf(sprite)).lifecycle.sleepsAt, patiently).toBeInstanceOf(Date);
     const warm = await until(sprite, 'warm');
     expect(warm.lifecycle).toMatchObject({ heldBy: [], lastSleep: { kind: 'warm', cause: 'idle for 1 s' } });
     expect(warm.lastWarmingAt?.getTime()).toBe(warm.lifecycle.since.getTime());
@@ -91,7 +97,7 @@ describe('an idle sprite', () => {
     const api = 'curl -s --unix-socket /.sprite/api.sock http://sprite/v1/tasks';
     await sh(sprite, `${api} -d '{"name":"agent","expire":"3s"}'`);
     await expect
-      .poll(async () => (await infoOf(sprite)).lifecycle.heldBy)
+      .poll(async () => (await infoOf(sprite)).lifecycle.heldBy, patiently)
       .toContainEqual(expect.objectContaining({ kind: 'task', label: 'agent', until: expect.any(Date) }));
     const [hold] = (await infoOf(sprite)).lifecycle.heldBy.filter(({ kind }) => kind === 'task');
     const warm = await until(sprite, 'warm');
@@ -102,7 +108,7 @@ describe('an idle sprite', () => {
     const sprite = await client.createSprite('reads', { idle: { warmAfterS: 2 } });
     const session = sprite.spawn('sh', ['-c', 'read line; echo got $line'], { detachable: true });
     session.on('error', () => undefined);
-    await expect.poll(async () => (await sprite.listSessions()).length).toBe(1);
+    await expect.poll(async () => (await sprite.listSessions()).length, patiently).toBe(1);
     const id = session.sessionId ?? '';
     session.detach();
     await session.wait().catch(() => undefined);
@@ -165,7 +171,7 @@ describe('sleep, wake and idle windows by hand', () => {
       detachable: true,
     });
     command.on('error', () => undefined);
-    await expect.poll(async () => (await sprite.listSessions()).length).toBe(1);
+    await expect.poll(async () => (await sprite.listSessions()).length, patiently).toBe(1);
     const told = expect(command.wait()).rejects.toThrow('put to sleep');
     expect((await sprite.sleep()).info?.lifecycle).toMatchObject({
       state: 'warm',
@@ -245,7 +251,7 @@ describe('the command line', () => {
       const command = sprite.spawn('sleep', ['60'], { stdin: false });
       command.on('error', () => undefined);
       await expect
-        .poll(async () => (await cli.run(['info', 'spoken'])).text, { timeout: 20_000 })
+        .poll(async () => (await cli.run(['info', 'spoken'])).text, patiently)
         .toMatch(/^life +awake: connection `exec`, session \d+ `sleep 60`$/m);
       expect((await cli.run(['sleep', 'spoken'])).stderr).toContain('spoken is warm');
       await command.wait().catch(() => undefined);
