@@ -236,6 +236,11 @@ describe('sleep, wake and idle windows by hand', () => {
     });
     const later = await sprite.events({ since: 1 });
     expect((await later.next())?.id).toBe(2);
+    const inside = await sh(
+      sprite,
+      'curl -s --unix-socket /.sprite/api.sock http://sprite/v1/events?since=1',
+    );
+    expect(JSON.parse(inside.split('\n')[0] ?? '')).toMatchObject({ id: 2, type: 'woke' });
     await sprite.delete();
     const rest = [];
     for await (const event of stream) rest.push(event.type);

@@ -79,6 +79,7 @@ function start(config: AgentConfig): void {
     checkpoint: createRelayResource('checkpoint', link),
     checkpoints: createRelayResource('checkpoints', link),
     sprite: createRelayResource('sprite', link),
+    events: createRelayResource('events', link),
     proxy: createProxyResource(),
     ports: createPortsResource(ports),
     restore: createRestoreResource(ownScript()),

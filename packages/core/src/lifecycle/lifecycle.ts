@@ -322,6 +322,8 @@ export class Lifecycle {
       );
       return wake;
     } catch (error) {
+      // the next server finds it as it is
+      this.#closing.signal.throwIfAborted();
       this.#deps.log.warn({ err: error, sprite: name }, 'a warm machine could not go on');
       this.#recordCrash(machine.record, 'its machine ended while it was warm');
       await this.#machines.stop(id, 'its machine had ended');

@@ -18,6 +18,9 @@ export type Machine = {
 
 type SpriteName = Pick<SpriteRecord, 'id' | 'name'>;
 
+/** How long an agent may take to answer after a thaw, in `ms`. */
+const aliveTimeoutMs = 5000;
+
 /** The machines of this host, and what changes them. Work on one sprite must not overlap: see `Lifecycle`. */
 export class Machines {
   readonly holds: Holds;
@@ -106,12 +109,23 @@ export class Machines {
     const { clock, driver } = this.#deps;
     const startedAt = clock.now();
     await driver.thaw(id);
+    await this.#expectAlive(id);
     const wake = { kind: 'warm', tookMs: clock.now() - startedAt, cause } as const;
     this.#become(machine, 'running', { lastWake: wake });
     machine.forced = false;
     this.holds.touch(id);
     this.observers.onRunning(id);
     return this.#woke(id, wake);
+  }
+
+  /** Throws when the agent died in its sleep. One that lives and does not answer is the business of those who ask it. */
+  async #expectAlive(spriteId: string): Promise<void> {
+    const overdue = AbortSignal.timeout(aliveTimeoutMs);
+    try {
+      await this.#deps.agents.health(spriteId, AbortSignal.any([overdue, this.#closing]));
+    } catch (error) {
+      if (!overdue.aborted) throw error;
+    }
   }
 
   /** Writes what a thaw changed; apart from it, as nobody needs to wait for that. */
