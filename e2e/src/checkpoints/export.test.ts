@@ -44,6 +44,14 @@ async function poolOf(server: TestServer): Promise<readonly string[]> {
   return names.filter((name) => /unfinished|^(disks|checkpoints).*\.ext4$/.test(name)).sort();
 }
 
+/** The network policy of a sprite, after it was set if one is given. */
+async function networkPolicy(server: TestServer, name: string, policy?: object): Promise<unknown> {
+  const url = `${server.baseUrl}/v1/sprites/${name}/policy/network`;
+  const headers = { authorization: `Bearer ${server.token}`, 'content-type': 'application/json' };
+  if (policy !== undefined) await fetch(url, { method: 'POST', headers, body: JSON.stringify(policy) });
+  return (await fetch(url, { headers })).json();
+}
+
 /** Everything that can be told apart of a tree of files, and the kinds of changes between checkpoints. */
 const first = `set -e
   mkdir -p ~/t/deep/er ~/t/empty; cd ~/t
@@ -83,7 +91,10 @@ describe('a sprite that was exported', () => {
       environment: { GREETING: 'hello "you"\n' },
       urlSettings: { auth: 'public' },
       config: { ramMB: 700, cpus: 1 },
+      idle: { warmAfterS: 77, coldAfterS: 'never' },
+      autoCheckpoints: { everyS: 'off', keepDaily: 3 },
     });
+    await networkPolicy(from, 'mover', { rules: [{ domain: '*.example.com', action: 'allow' }] });
     for (const [index, script] of [first, second, third].entries()) {
       await sh(sprite, script);
       await sprite.checkpoint(`step ${index}`);
@@ -105,7 +116,11 @@ describe('a sprite that was exported', () => {
       environment: { GREETING: 'hello "you"\n' },
       urlSettings: { auth: 'public' },
       config: { ramMB: 700, cpus: 1 },
+      idle: { warmAfterS: 77, coldAfterS: 'never' },
+      autoCheckpoints: { everyS: 'off', keepDaily: 3 },
     });
+    expect(await networkPolicy(from, 'mover')).toMatchObject({ rules: [{ domain: '*.example.com' }] });
+    expect(await networkPolicy(to, 'mover')).toEqual(await networkPolicy(from, 'mover'));
     expect(moved.id).not.toBe(sprite.id);
     const [a, b] = await Promise.all([sprite, moved].map((one) => sh(one, 'cat /etc/machine-id')));
     expect(b).not.toBe(a);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { checkpointIdPattern, currentCheckpointId } from '../checkpoint.ts';
+import { AutoCheckpointSettings, checkpointIdPattern, currentCheckpointId } from '../checkpoint.ts';
+import { IdleSettings } from '../lifecycle.ts';
 import { Environment, Label, SpriteName } from '../names.ts';
 import { NetworkPolicy, PrivilegesPolicy, ResourcesPolicy } from '../policy.ts';
 
@@ -14,8 +15,6 @@ const mostTrees = 10_000;
 const TreeId = z.union([z.literal(currentCheckpointId), z.string().regex(checkpointIdPattern)]);
 const text = z.string().max(1000);
 const count = z.int().nonnegative();
-
-const IdleWindow = z.union([z.int().nonnegative(), z.literal('never')]);
 
 /** The files of a checkpoint or, as `Current`, of the live disk; they are told as changes to those of another. */
 export const ExportTree = z.strictObject({
@@ -68,7 +67,9 @@ export const ExportedSprite = z.strictObject({
     storage_gb: z.int().positive().optional(),
   }),
   /** seconds of idleness until it gets warm, and cold; what is left out follows the server */
-  idle: z.strictObject({ warm_after_s: IdleWindow.optional(), cold_after_s: IdleWindow.optional() }),
+  idle: IdleSettings,
+  /** when it is saved by itself; what is left out follows the server */
+  auto_checkpoints: AutoCheckpointSettings,
   /** what is set for it beyond the server's defaults; no import may lose a restriction */
   policies: z.strictObject({
     network: NetworkPolicy.optional(),

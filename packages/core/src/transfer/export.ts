@@ -62,6 +62,7 @@ function describe(
   deps: TransferDeps,
   { sprite, policies }: Source,
 ): Omit<ExportManifest, 'checkpoints' | 'trees' | 'problems'> {
+  const { autoCheckpoints: auto } = sprite;
   return {
     format: exportFormat,
     version: exportVersion,
@@ -81,6 +82,11 @@ function describe(
       idle: {
         ...(sprite.idle?.warmAfterS === undefined ? {} : { warm_after_s: sprite.idle.warmAfterS }),
         ...(sprite.idle?.coldAfterS === undefined ? {} : { cold_after_s: sprite.idle.coldAfterS }),
+      },
+      auto_checkpoints: {
+        ...(auto?.everyS === undefined ? {} : { every_s: auto.everyS }),
+        ...(auto?.keepHourly === undefined ? {} : { keep_hourly: auto.keepHourly }),
+        ...(auto?.keepDaily === undefined ? {} : { keep_daily: auto.keepDaily }),
       },
       policies: { ...policies },
       checkpoint_count: sprite.checkpointCount,

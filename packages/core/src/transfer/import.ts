@@ -82,15 +82,14 @@ function importedRecord(
   },
 ): Omit<SpriteRecord, 'slot'> {
   const { sprite, checkpoints } = made.manifest;
-  const { idle } = sprite;
+  const { config, idle, auto_checkpoints } = sprite;
   const numbers = checkpoints.map(({ id }) => (id.startsWith('v') ? Number(id.slice(1)) : 0));
   return {
-    ...newRecord(deps, { name: made.name, orgId: made.orgId, config: sprite.config }, made),
+    ...newRecord(deps, { name: made.name, orgId: made.orgId, config, idle, auto_checkpoints }, made),
     urlAuth: sprite.url_settings.auth,
     privateAccess: sprite.url_settings.private_access,
     labels: sprite.labels,
     environment: sprite.environment,
-    idle: { warmAfterS: idle.warm_after_s, coldAfterS: idle.cold_after_s },
     checkpointCount: Math.max(sprite.checkpoint_count, ...numbers),
     sourceCheckpoint: sprite.source_checkpoint,
   };

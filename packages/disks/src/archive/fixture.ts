@@ -80,6 +80,7 @@ export const manifest: ExportManifest = {
     url_settings: { auth: 'sprite' },
     config: {},
     idle: {},
+    auto_checkpoints: {},
     policies: {},
     checkpoint_count: 0,
   },
