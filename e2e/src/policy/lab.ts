@@ -8,10 +8,10 @@ export type PolicyLab = AsyncDisposable & {
   readonly addresses: TestAddresses;
 };
 
-export async function openPolicyLab(): Promise<PolicyLab> {
+export async function openPolicyLab(more: Readonly<Record<string, string>> = {}): Promise<PolicyLab> {
   await using stack = new AsyncDisposableStack();
   const { addresses } = stack.use(await openTestInternet());
-  const settings = { SPRITES_DNS_UPSTREAMS: addresses.resolver, SPRITES_READY_MACHINES: '0' };
+  const settings = { SPRITES_DNS_UPSTREAMS: addresses.resolver, SPRITES_READY_MACHINES: '0', ...more };
   const server = stack.use(await startTestServer({ settings }));
   const client = new SpritesClient(server.token, { baseURL: server.baseUrl });
   const resources = stack.move();

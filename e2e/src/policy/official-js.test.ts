@@ -1,4 +1,4 @@
-import { type Sprite, SpritesClient } from '@fly/sprites';
+import { APIError, type Sprite, SpritesClient } from '@fly/sprites';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openPolicyLab, type PolicyLab } from './lab.ts';
 
@@ -15,7 +15,7 @@ describe('policies through the official JS SDK', () => {
   let sprite: Sprite;
 
   beforeAll(async () => {
-    lab = await openPolicyLab();
+    lab = await openPolicyLab({ SPRITES_CREATE_RATE: '1' });
     const client = new SpritesClient(lab.server.token, { baseURL: lab.server.baseUrl });
     sprite = await client.createSprite('policy-js');
   });
@@ -73,5 +73,19 @@ describe('policies through the official JS SDK', () => {
       sprite.updateNetworkPolicy({ rules: [{ domain: 'bad..name', action: 'allow' }] }),
     ).rejects.toThrow(/Invalid policy: .*invalid_policy.*rules\.0/);
     expect(await sprite.getNetworkPolicy()).toEqual({ rules: [] });
+  });
+
+  it('stand beside limits, which tell the SDK when to come back', async () => {
+    const client = new SpritesClient(lab.server.token, { baseURL: lab.server.baseUrl });
+    // the window of the first sprite may be over by now; then the next one fills its own
+    const refusal = await client
+      .createSprite('one-more')
+      .then(() => client.createSprite('too-many'))
+      .catch((error: unknown) => error);
+    if (!(refusal instanceof APIError)) throw new Error('nothing was refused');
+    expect(refusal.isCreationRateLimited()).toBe(true);
+    expect(refusal).toMatchObject({ statusCode: 429, limit: 1, windowSeconds: 60, currentCount: 1 });
+    expect(refusal.getRetryAfterSeconds()).toBeGreaterThan(0);
+    expect(refusal.rateLimitRemaining).toBe(0);
   });
 });

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { createId, errorTable, SpriteError } from '@sprites/contract';
@@ -75,7 +76,8 @@ export function createListener(deps: ListenerDeps): Server {
 /** Counts the request for its token. Throws `rate_limited`; the headers tell the client where it stands. */
 function takeTurn({ rate }: ListenerDeps, request: IncomingMessage): Record<string, string> {
   const { authorization } = request.headers;
-  const state = authorization === undefined ? undefined : rate?.take(authorization);
+  // a digest: a header may be megabytes long, and nothing of a token is to be kept
+  const state = authorization === undefined ? undefined : rate?.take(hash('sha256', authorization, 'base64'));
   if (state === undefined) return {};
   if (!state.isOver) return rateHeaders(state);
   throw new RateError('rate_limited', `more than ${state.limit} requests with this token in a minute`, state);
