@@ -33,5 +33,5 @@ describe('kill -9 of the server', () => {
       if (moment % 10 === 0) console.log(`${moment} moments`);
       if (moment % 25 === 0) await turmoil.checkAll();
     }
-  }, 1_200_000);
+  }, 1_800_000);
 });
