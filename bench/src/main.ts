@@ -8,6 +8,7 @@ import { checkpoints } from './measurements/checkpoints.ts';
 import { coldWake } from './measurements/cold-wake.ts';
 import { create } from './measurements/create.ts';
 import { createPooled } from './measurements/create-pooled.ts';
+import { diff } from './measurements/diff.ts';
 import { exec } from './measurements/exec.ts';
 import { memory } from './measurements/memory.ts';
 import { output } from './measurements/output.ts';
@@ -37,6 +38,7 @@ const measurements: readonly Measurement[] = [
   policy,
   url,
   checkpoints,
+  diff,
 ];
 
 const usage = `npm run bench [-- options] [name …]
