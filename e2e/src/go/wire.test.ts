@@ -50,6 +50,58 @@ describe('the habits of the Go SDK', () => {
     await sprite?.destroy();
   });
 
+  it('gets the statuses and members that its file system insists on', async () => {
+    const ask = async (
+      method: string,
+      what: string,
+      query: object,
+      body?: string,
+    ): Promise<[number, unknown]> => {
+      const answer = await fetch(`${server.baseURL}${path}/fs/${what}?${new URLSearchParams({ ...query })}`, {
+        method,
+        headers: { Authorization: `Bearer ${server.token}` },
+        ...(body === undefined ? {} : { body }),
+      });
+      return [answer.status, await answer.json()];
+    };
+    const place = { path: 'go/file', workingDir: '/home/sprite' };
+    // its MkdirAll writes a file that stays
+    const keep = { path: 'go/.keep', workingDir: '/home/sprite', mode: '0755', mkdirParents: 'true' };
+    expect(await ask('PUT', 'write', keep, '')).toEqual([
+      200,
+      { path: '/home/sprite/go/.keep', size: 0, mode: '0755' },
+    ]);
+    await ask('PUT', 'write', { ...place, mode: '0644' }, 'text');
+    const [status, list] = await ask('GET', 'list', place);
+    expect([status, list]).toMatchObject([
+      200,
+      {
+        count: 1,
+        entries: [{ name: 'file', path: '/home/sprite/go/file', size: 4, mode: '0644', isDir: false }],
+      },
+    ]);
+    const moved = { workingDir: '/home/sprite', source: 'go/file', dest: 'go/moved' };
+    expect((await ask('POST', 'rename', {}, JSON.stringify(moved)))[0]).toBe(200);
+    const changed = { workingDir: '/home/sprite', path: 'go/moved', mode: '0600' };
+    expect((await ask('POST', 'chmod', {}, JSON.stringify(changed)))[0]).toBe(200);
+    const copied = {
+      workingDir: '/home/sprite',
+      source: 'go',
+      dest: 'gone',
+      recursive: true,
+      preserveAttrs: false,
+    };
+    expect((await ask('POST', 'copy', {}, JSON.stringify(copied)))[0]).toBe(200);
+    const removed = { path: 'gone', workingDir: '/home/sprite', recursive: 'true' };
+    expect(await ask('DELETE', 'delete', removed)).toMatchObject([200, { count: 3 }]);
+    expect(await ask('DELETE', 'delete', removed)).toMatchObject([
+      404,
+      { code: 'ENOENT', path: '/home/sprite/gone' },
+    ]);
+    const inBody = JSON.stringify({ path: 'go', workingDir: '/home/sprite', recursive: true });
+    expect((await ask('DELETE', 'delete', {}, inBody))[0]).toBe(200);
+  });
+
   it('is told of a sprite version by a HEAD that starts nothing', async () => {
     const answer = await fetch(`${server.baseURL}${path}/exec`, {
       method: 'HEAD',

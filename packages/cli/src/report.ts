@@ -54,6 +54,10 @@ function describeOther(error: Error): string {
   if (error instanceof TypeError && error.message === 'fetch failed' && cause !== undefined) {
     return `cannot reach the server: ${cause.message || codeOf(cause)}; is it running?`;
   }
+  // and of an answer that breaks off it says one word
+  if (error instanceof TypeError && error.message === 'terminated') {
+    return 'the connection broke off; try again';
+  }
   return error.message || error.name;
 }
 
