@@ -5,11 +5,14 @@ import { promisify } from 'node:util';
 /** Addresses of a test internet. */
 export type TestAddresses = { readonly resolver: string; readonly good: string; readonly evil: string };
 
-/** A network of eight addresses of a documentation range, which no real network has. */
+/**
+ * A network of eight addresses of a documentation range, 192.0.2.0/24 without its first eight. Not of 203.0.113.0/24: hosts
+ * exist that reach their package mirror by an address of it.
+ */
 type LabNetwork = { readonly host: string; readonly addresses: TestAddresses };
 
-const networks: readonly LabNetwork[] = Array.from({ length: 32 }, (_, index) => {
-  const at = (last: number): string => `203.0.113.${index * 8 + last}`;
+const networks: readonly LabNetwork[] = Array.from({ length: 31 }, (_, index) => {
+  const at = (last: number): string => `192.0.2.${index * 8 + 8 + last}`;
   return { host: at(1), addresses: { resolver: at(2), good: at(3), evil: at(4) } };
 });
 
