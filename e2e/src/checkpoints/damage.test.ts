@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { type Sprite, SpritesClient } from '@sprites/sdk';
 import { startTestServer, type TestServer } from '@sprites/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CommandLine } from '../cli/command-line.ts';
 import { failure } from './failure.ts';
 import { diskFile, flip } from './on-disk.ts';
 import { sh } from './tree.ts';
@@ -63,7 +64,9 @@ describe('a live disk', () => {
       expect(error).toMatchObject({ errorCode: 'disk_damaged', statusCode: 409 });
       expect(error.message).toMatch(reason);
       expect(error.message).toMatch(
-        new RegExp(`^the disk of sprite ${name} is damaged: .*: sprite restore -s ${name} v1$`),
+        new RegExp(
+          `^the disk of sprite ${name} is damaged: .*: sprite restore -s ${name} v1; save what is .*: sprite export -s ${name}`,
+        ),
       );
       expect((await sprite.check()).reason).toMatch(reason);
       await expectNeighbourFine();
@@ -101,5 +104,23 @@ describe('a live disk', () => {
     await expectNeighbourFine();
     await sprite.restore('v1');
     expect(await sh(sprite, 'cat file dir/file; echo x > new; cat new')).toBe('saved\ndeep\nx\n');
+  }, 120_000);
+
+  it('gives what is readable of it to an export, which says what is missing', async () => {
+    const sprite = await create('rescued');
+    const file = diskFile(server, sprite);
+    const { stdout } = await promisify(execFile)('debugfs', ['-R', 'blocks /upper/home/sprite/dir', file]);
+    await flip(file, Number(stdout.trim().split(/\s+/)[0]) * 4096 + 40);
+    const cli = await CommandLine.openFor({ baseURL: server.baseUrl, token: server.token });
+    try {
+      const archive = `${cli.home}/rescued.tar.zst`;
+      const exported = await cli.run(['export', '-s', 'rescued', archive]);
+      expect(exported).toMatchObject({ code: 3, stderr: expect.stringContaining('home/sprite/dir') });
+      expect(await cli.run(['import', archive, 'again'])).toMatchObject({ code: 0 });
+      expect(await sh(client.sprite('again'), 'cat file')).toBe('later\n');
+    } finally {
+      await cli.close();
+    }
+    await expectNeighbourFine();
   }, 120_000);
 });

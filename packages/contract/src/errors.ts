@@ -68,6 +68,8 @@ export type ErrorDetails = {
   readonly retry_after_seconds?: number;
   readonly current_count?: number;
   readonly errors?: readonly string[];
+  /** of the file API: the name of the system error, such as `ENOENT` */
+  readonly code?: string;
 };
 
 /** An expected failure. The code picks the HTTP status; the message is shown to the user as it is. */

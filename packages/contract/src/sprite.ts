@@ -211,6 +211,7 @@ export const ErrorAnswer = z
     retry_after_seconds: z.int().optional(),
     current_count: z.int().optional(),
     errors: z.array(z.string()).optional(),
+    code: z.string().optional().meta({ description: 'Of the file API: the name of the system error' }),
   })
   .meta({ id: 'Error' });
 

@@ -25,7 +25,9 @@ export async function describeRepair(
   sprite: Pick<SpriteRecord, 'id' | 'name'>,
 ): Promise<string> {
   const good = await findNewestGood(deps, sprite);
-  return good === undefined
-    ? 'it has no good checkpoint to restore'
-    : `bring back its newest good checkpoint with: sprite restore -s ${sprite.name} ${good}`;
+  const restore =
+    good === undefined
+      ? 'it has no good checkpoint to restore'
+      : `bring back its newest good checkpoint with: sprite restore -s ${sprite.name} ${good}`;
+  return `${restore}; save what is still readable with: sprite export -s ${sprite.name} ${sprite.name}.tar.zst`;
 }

@@ -29,9 +29,19 @@ export async function admit(
   context.route = route.route;
   const org = await authenticateHeader(deps.store, request.headers.authorization);
   context.org = org.slug;
-  const sprite = await getSprite(deps, { orgId: org.id, name: route.name });
+  const sprite = await findSprite(deps, org.id, route);
   context.sprite = sprite.name;
   return sprite;
+}
+
+/** Clients of the file API tell what is not there by the name of the system error. Spec section 10.1. */
+async function findSprite(deps: GateDeps, orgId: string, route: AgentRoute): Promise<SpriteRecord> {
+  try {
+    return await getSprite(deps, { orgId, name: route.name });
+  } catch (error) {
+    if (!(error instanceof SpriteError) || !route.target.startsWith('/v1/fs/')) throw error;
+    throw new SpriteError(error.code, error.message, { cause: error.cause, details: { code: 'ENOENT' } });
+  }
 }
 
 /** Most times a sprite is woken for one request: somebody may put it to sleep just then. */
