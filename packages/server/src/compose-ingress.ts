@@ -33,6 +33,7 @@ export type Ingress = {
   readonly trusted: TrustedProxies;
   readonly ports: Ports;
   readonly upstreams: Upstreams;
+  readonly rate: RateLimit;
   readonly tls: TlsFiles | undefined;
 };
 
@@ -57,6 +58,7 @@ export async function openIngress(input: {
       portWaitMs: config.portWaitS * 1000,
     }),
     upstreams,
+    rate: new RateLimit({ clock: systemClock, limit: config.urlRate, windowS: 60 }),
     tls: await readTls(config),
   };
 }
@@ -106,7 +108,7 @@ function createFront(
   ingress: Ingress,
   { api, gate, log }: { readonly api: Server; readonly gate: GateDeps; readonly log: Logger },
 ): Front {
-  const { sites, sessions, trusted, ports, upstreams, tls } = ingress;
+  const { sites, sessions, trusted, ports, upstreams, rate, tls } = ingress;
   const { store, lifecycle, connections, metrics } = gate;
   return new Front({
     api,
@@ -114,6 +116,7 @@ function createFront(
     tls,
     sites,
     sessions,
+    rate,
     access: new AccessControl({ store, sessions, clock: systemClock }),
     lifecycle,
     connections,

@@ -42,6 +42,15 @@ export const ingressSettings = {
     range: 'an absolute path of a PEM file',
     schema: absolutePath,
   }),
+  urlRate: defineSetting({
+    env: 'SPRITES_URL_RATE',
+    flag: 'url-rate',
+    placeholder: 'n',
+    help: 'most requests a minute to URLs of sprites with one token, or from one address to public sprites; 0 for any number',
+    range: '0 to 1000000000',
+    schema: wholeNumber(0, 1_000_000_000),
+    fallback: '0',
+  }),
   portWaitS: defineSetting({
     env: 'SPRITES_PORT_WAIT_S',
     flag: 'port-wait-s',

@@ -13,7 +13,12 @@ const mostBelieved = 1000;
 
 /** Whether a request may reach a sprite, and whether its authorization field was for us. */
 export type Access =
-  | { readonly type: 'open'; readonly usedToken: boolean }
+  | {
+      readonly type: 'open';
+      readonly usedToken: boolean;
+      /** the token that opened it, or undefined for a public sprite */
+      readonly tokenId: string | undefined;
+    }
   /** nobody is signed in */
   | { readonly type: 'unknown' }
   /** somebody is, but the sprite is none of theirs */
@@ -37,7 +42,7 @@ export class AccessControl {
 
   /** `site` is undefined when there is no such sprite: to whom is not signed in that looks like a private one. */
   async check(head: RequestHead, label: string, site: Site | undefined): Promise<Access> {
-    if (site?.sprite.urlAuth === 'public') return { type: 'open', usedToken: false };
+    if (site?.sprite.urlAuth === 'public') return { type: 'open', usedToken: false, tokenId: undefined };
     const bearer = /^Bearer +(\S+)$/i.exec(fieldValue(head.fields, 'authorization') ?? '')?.[1];
     const byToken =
       bearer === undefined
@@ -46,7 +51,7 @@ export class AccessControl {
     const token = byToken ?? (await this.#byCookie(head, label));
     if (token === undefined) return { type: 'unknown' };
     if (site === undefined || site.org.id !== token.orgId) return { type: 'foreign' };
-    return { type: 'open', usedToken: byToken !== undefined };
+    return { type: 'open', usedToken: byToken !== undefined, tokenId: token.id };
   }
 
   async #byCookie(head: RequestHead, label: string): Promise<TokenRecord | undefined> {

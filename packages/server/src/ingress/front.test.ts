@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { createSprite } from '@sprites/core';
 import pino from 'pino';
 import { expect, it, onTestFinished } from 'vitest';
+import { RateLimit } from '../http/rate-limit.ts';
 import { Connections } from '../sockets/connections.ts';
 import { systemClock } from '../system-clock.ts';
 import { fixture } from '../testing/fixture.ts';
@@ -24,6 +25,7 @@ import { UrlSessions } from './url-sessions.ts';
 async function openFront(): Promise<{ readonly port: number; readonly label: string }> {
   const { deps, org, signal } = await fixture();
   await createSprite(deps, { name: 'demo', orgId: org.id }, signal);
+  await createSprite(deps, { name: 'open', orgId: org.id, url_settings: { auth: 'public' } }, signal);
   const folder = await mkdtemp(path.join(tmpdir(), 'sprites-tls-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const [key, cert] = [path.join(folder, 'key.pem'), path.join(folder, 'cert.pem')];
@@ -41,6 +43,7 @@ async function openFront(): Promise<{ readonly port: number; readonly label: str
     tls: { key: await readFile(key), cert: await readFile(cert) },
     sites,
     sessions,
+    rate: new RateLimit({ clock: systemClock, limit: 2, windowS: 60 }),
     access: new AccessControl({ store: deps.store, sessions, clock: systemClock }),
     lifecycle: deps.lifecycle,
     connections: new Connections(),
@@ -97,4 +100,19 @@ it('keeps its protocol when a request comes in pieces of a byte', async () => {
     socket.on('error', reject);
   });
   expect(answer).toMatch(/^HTTP\/1\.1 401 /);
+});
+
+it('refuses what is too much with when to come back', async () => {
+  const { port, label } = await openFront();
+  const host = label.replace('demo', 'open');
+  const text = `GET / HTTP/1.1\r\nHost: ${host}.sprites.test\r\nConnection: close\r\n\r\n`;
+  for (let i = 0; i < 2; i++) expect(await ask(port, text)).not.toMatch(/^HTTP\/1\.1 429 /);
+  const refused = await ask(port, text);
+  expect(refused).toMatch(/^HTTP\/1\.1 429 /);
+  expect(refused).toMatch(/^Retry-After: \d+\r$/m);
+  expect(JSON.parse(refused.slice(refused.indexOf('{')))).toMatchObject({
+    error: 'rate_limited',
+    limit: 2,
+    window_seconds: 60,
+  });
 });

@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http';
+import type { ErrorDetails } from '@sprites/contract';
 import { fieldValue, type RequestHead } from './http1/head.ts';
 
 /** What is said instead of a sprite's answer. */
@@ -6,6 +7,7 @@ export type Refusal = {
   readonly status: number;
   readonly code: string;
   readonly message: string;
+  readonly details?: ErrorDetails;
   readonly headers?: Readonly<Record<string, string>>;
 };
 
@@ -13,7 +15,9 @@ export type Refusal = {
 export function writeRefusal(refusal: Refusal, head: RequestHead | undefined, isLast: boolean): string {
   const { status, headers = {} } = refusal;
   const wantsPage = head !== undefined && prefersHtml(head);
-  const body = wantsPage ? page(refusal) : JSON.stringify({ error: refusal.code, message: refusal.message });
+  const body = wantsPage
+    ? page(refusal)
+    : JSON.stringify({ error: refusal.code, message: refusal.message, ...refusal.details });
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}`,
     `Content-Type: ${wantsPage ? 'text/html; charset=utf-8' : 'application/json'}`,

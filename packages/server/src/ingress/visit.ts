@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { errorTable, SpriteError } from '@sprites/contract';
 import type { Clock, Lifecycle } from '@sprites/core';
+import { type RateLimit, rateHeaders } from '../http/rate-limit.ts';
 import type { Logger } from '../log.ts';
 import type { Connections } from '../sockets/connections.ts';
 import { type AccessControl, cookieNames, ourCookies } from './access.ts';
@@ -23,6 +24,8 @@ const answerMs = 300_000;
 export type VisitDeps = {
   readonly sites: Sites;
   readonly access: AccessControl;
+  /** counts requests by token, those to public sprites by the client's address */
+  readonly rate: RateLimit;
   readonly sessions: UrlSessions;
   readonly lifecycle: Lifecycle;
   readonly connections: Connections;
@@ -142,10 +145,21 @@ export class Visit {
     if (allowed.type === 'unknown') this.#askToSignIn();
     else if (allowed.type === 'foreign' || site === undefined)
       this.#refuse({ status: 404, code: 'sprite_not_found', message: 'there is no sprite here' });
-    else {
+    else if (this.#isInRate(allowed.tokenId)) {
       this.#usedToken = allowed.usedToken;
       await this.#visit(site);
     }
+  }
+
+  #isInRate(tokenId: string | undefined): boolean {
+    const key = tokenId ?? `address ${this.#request.client.address}`;
+    const state = this.#deps.rate.take(key);
+    if (state?.isOver !== true) return true;
+    const seconds = state.details.retry_after_seconds ?? 1;
+    const message = `more than ${state.limit} requests to URLs in ${state.details.window_seconds} s; try again in ${seconds} s`;
+    const { details } = state;
+    this.#refuse({ status: 429, code: 'rate_limited', message, details, headers: rateHeaders(state) });
+    return false;
   }
 
   /** Keeps the sprite awake until it has ended. */
