@@ -162,6 +162,11 @@ describe('the URL of a sprite', () => {
     });
   });
 
+  it('refuses a head that is too long', async () => {
+    const answer = await send(host, { headers: { 'X-Long': 'x'.repeat(100_000) } });
+    expect(answer).toMatchObject({ status: 431 });
+  });
+
   it('cuts an answer that the program did not finish', async () => {
     const text = await exchange(`GET /cut HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
     expect(parse(text)).toMatchObject({ status: 200, body: 'half' });

@@ -25,26 +25,28 @@ export async function upgradeSprite(
       `no build of image ${sprite.imageName} is installed; build or import it`,
     );
   }
-  if (image.digest === sprite.imageDigest) await deps.lifecycle.sleep(sprite.id, { cause: 'upgrade' });
-  else await move(deps, sprite, image);
+  await deps.operations.run(sprite, 'upgrade', async () => {
+    // only now, as another upgrade may have ended meanwhile
+    const { imageDigest } = await getSprite(deps, input);
+    if (image.digest === imageDigest) await deps.lifecycle.sleep(sprite.id, { cause: 'upgrade' });
+    else await move(deps, sprite, image);
+  });
 }
 
-async function move(deps: CheckpointDeps, { id, name }: SpriteRecord, image: Image): Promise<void> {
-  await deps.operations.run({ id, name }, 'upgrade', async () => {
-    await deps.disks.ensureSpace();
-    const from = await deps.lifecycle.exclusively(
-      id,
-      (machine) => changeImage(deps, { id, image, machine }),
-      'upgrade',
-    );
-    const updatedAt = new Date(deps.clock.now()).toISOString();
-    const updated = await deps.store.updateSprite(id, { updatedAt });
-    if (updated !== undefined) deps.changes.publish({ type: 'changed', sprite: updated });
-    deps.events.record(id, {
-      type: 'upgraded',
-      message: `moved to the newest build of image ${image.name}; the files from before are ${from.undo}`,
-      details: { from: from.digest, to: image.digest, before: from.undo },
-    });
+async function move(deps: CheckpointDeps, { id }: SpriteRecord, image: Image): Promise<void> {
+  await deps.disks.ensureSpace();
+  const from = await deps.lifecycle.exclusively(
+    id,
+    (machine) => changeImage(deps, { id, image, machine }),
+    'upgrade',
+  );
+  const updatedAt = new Date(deps.clock.now()).toISOString();
+  const updated = await deps.store.updateSprite(id, { updatedAt });
+  if (updated !== undefined) deps.changes.publish({ type: 'changed', sprite: updated });
+  deps.events.record(id, {
+    type: 'upgraded',
+    message: `moved to the newest build of image ${image.name}; the files from before are ${from.undo}`,
+    details: { from: from.digest, to: image.digest, before: from.undo },
   });
 }
 

@@ -29,6 +29,8 @@ export type ClientConnectionDeps = VisitDeps & {
   readonly labelOf: (host: string) => string | undefined;
   /** takes a connection whose next request is for the API; `bytes` are what came of it */
   readonly handOver: (bytes: Buffer) => void;
+  /** true when a head that is longer than a sprite's may be is handed over as well: the API takes longer ones */
+  readonly handsOverLongHeads: boolean;
   /** who the client of a request is */
   readonly clientOf: (head: RequestHead) => ClientFacts;
 };
@@ -118,7 +120,7 @@ export class ClientConnection {
       }
     } catch (error) {
       if (!(error instanceof HttpSyntaxError)) throw error;
-      this.#malformed(error);
+      this.#malformed(error, rest);
     }
   }
 
@@ -198,7 +200,12 @@ export class ClientConnection {
     else this.#visit.inputEnded(this.#body?.isDone === true);
   }
 
-  #malformed(error: HttpSyntaxError): void {
+  #malformed(error: HttpSyntaxError, rest: Buffer): void {
+    const isLong = error.status === 431 && this.#visit === undefined;
+    if (isLong && this.#deps.handsOverLongHeads) {
+      this.#handOver(Buffer.concat([this.#head.take(), rest]));
+      return;
+    }
     if (this.#visit?.isAnswering === true) {
       this.#socket.destroy();
       return;

@@ -35,7 +35,7 @@ async function openFront(): Promise<{ readonly port: number; readonly label: str
   const sessions = new UrlSessions(Buffer.alloc(32, 1), systemClock);
   const upstreams = new Upstreams();
   const front = new Front({
-    api: createServer((request, response) => {
+    api: createServer({ maxHeaderSize: 1024 * 1024 }, (request, response) => {
       const { socket } = request;
       response.end(`api ${'encrypted' in socket && socket.encrypted === true}`);
     }),
@@ -115,4 +115,11 @@ it('refuses what is too much with when to come back', async () => {
     limit: 2,
     window_seconds: 60,
   });
+});
+
+it('leaves heads that are too long for a sprite to the API', async () => {
+  const { port } = await openFront();
+  const long = `X-Long: ${'x'.repeat(200_000)}`;
+  const api = await ask(port, `GET / HTTP/1.1\r\nHost: sprites.test\r\nConnection: close\r\n${long}\r\n\r\n`);
+  expect(api).toContain('api true');
 });

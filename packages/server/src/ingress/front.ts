@@ -10,7 +10,7 @@ const sweepEveryMs = 1000;
 
 export type TlsFiles = { readonly cert: Buffer; readonly key: Buffer };
 
-export type FrontOptions = Omit<ClientConnectionDeps, 'handOver' | 'clientOf'> & {
+export type FrontOptions = Omit<ClientConnectionDeps, 'handOver' | 'handsOverLongHeads' | 'clientOf'> & {
   /** the API's listener; it gets the connections whose requests are for the API */
   readonly api: HttpServer;
   readonly trusted: TrustedProxies;
@@ -65,6 +65,8 @@ export class Front {
     const connection = new ClientConnection(stream, {
       ...deps,
       clientOf: (head) => trusted.clientOf(from, head),
+      // one that came from the API would only come back
+      handsOverLongHeads: bytes.length === 0 && stream === from,
       handOver: (rest) => {
         if (rest.length > 0) stream.unshift(rest);
         api.emit('connection', stream);
