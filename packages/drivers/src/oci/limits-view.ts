@@ -185,7 +185,9 @@ async function isInstalled(): Promise<boolean> {
 }
 
 async function writeProcess(path: string, identity: ProcessIdentity): Promise<void> {
-  await writeFile(`${path}.new`, JSON.stringify({ ...identity, bootId: await readBootId() }));
+  await writeFile(`${path}.new`, JSON.stringify({ ...identity, bootId: await readBootId() }), {
+    mode: 0o600,
+  });
   await rename(`${path}.new`, path);
 }
 
