@@ -36,6 +36,7 @@ export const url: Measurement = {
     const nginx = await openNginx(port, direct);
     try {
       await until(async () => (await ask(bench.server.baseUrl, host)) === 200);
+      await until(async () => (await ask(`http://127.0.0.1:${direct}`, 'x')) === 200);
       const rows = await latencies(bench.n, `http://127.0.0.1:${direct}`, bench.server.baseUrl, host);
       if (typeof nginx === 'string') console.error(`  ${nginx}`);
       else {
