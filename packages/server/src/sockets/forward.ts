@@ -29,7 +29,8 @@ export async function forward(
     return;
   }
   if (!route.isPlain) throw new SpriteError('upgrade_required', `${route.route} takes a WebSocket upgrade`);
-  if (route.asleep !== undefined && isAsleep(deps, sprite, route)) {
+  // a frozen sprite still has its sessions and tasks, which only it can tell, so asking for them wakes it
+  if (route.asleep !== undefined && !deps.lifecycle.hasMachine(sprite.id)) {
     answerAsleep(response, sprite, route.asleep);
     return;
   }
@@ -38,11 +39,6 @@ export async function forward(
   const stream = await reach(deps, sprite, route, gone.signal);
   if (route.route === 'httpExec') deps.metrics.execs.inc({ transport: 'http' });
   await relay(request, response, { stream, target: route.target, paced: route.route === 'httpExec' });
-}
-
-/** A frozen sprite still has its sessions, so their list wakes it; everything else that must not wake has its answer. */
-function isAsleep({ lifecycle }: GateDeps, { id }: SpriteRecord, { route }: AgentRoute): boolean {
-  return route === 'exec' ? !lifecycle.hasMachine(id) : !lifecycle.isRunning(id);
 }
 
 function answerAsleep(
