@@ -78,6 +78,15 @@ describe('the URL of a sprite', () => {
       expect(header(said, name)).toBeUndefined();
   });
 
+  it('keeps a token of this server from a public sprite, too', async () => {
+    for (const secret of [token, otherToken]) {
+      const said = await echo(host, { headers: { Authorization: `Bearer ${secret}` } });
+      expect(header(said, 'authorization')).toBeUndefined();
+    }
+    const own = await echo(host, { headers: { Authorization: 'Bearer of-the-program' } });
+    expect(header(own, 'authorization')).toBe('Bearer of-the-program');
+  });
+
   it('lets a sprite set cookies for its own host only', async () => {
     const text = await exchange(`GET /cookies HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
     expect(text.match(/^Set-Cookie:.*$/gim)).toEqual(['Set-Cookie: a=1; Path=/', 'Set-Cookie: b=2']);

@@ -42,16 +42,18 @@ export class AccessControl {
 
   /** `site` is undefined when there is no such sprite: to whom is not signed in that looks like a private one. */
   async check(head: RequestHead, label: string, site: Site | undefined): Promise<Access> {
-    if (site?.sprite.urlAuth === 'public') return { type: 'open', usedToken: false, tokenId: undefined };
     const bearer = /^Bearer +(\S+)$/i.exec(fieldValue(head.fields, 'authorization') ?? '')?.[1];
     const byToken =
       bearer === undefined
         ? undefined
         : await this.#believe(`t ${bearer}`, () => tokenOf(this.#store, bearer));
+    // a token of ours reaches no sprite, also not a public one that it was sent to needlessly
+    const usedToken = byToken !== undefined;
+    if (site?.sprite.urlAuth === 'public') return { type: 'open', usedToken, tokenId: byToken?.id };
     const token = byToken ?? (await this.#byCookie(head, label));
     if (token === undefined) return { type: 'unknown' };
     if (site === undefined || site.org.id !== token.orgId) return { type: 'foreign' };
-    return { type: 'open', usedToken: byToken !== undefined, tokenId: token.id };
+    return { type: 'open', usedToken, tokenId: token.id };
   }
 
   async #byCookie(head: RequestHead, label: string): Promise<TokenRecord | undefined> {
