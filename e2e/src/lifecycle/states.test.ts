@@ -104,6 +104,26 @@ describe('an idle sprite', () => {
     expect(warm.lifecycle.since.getTime()).toBeGreaterThanOrEqual(hold?.until?.getTime() ?? Number.NaN);
   });
 
+  it('tells of its tasks when it was sent to sleep with them, and stays asleep', async () => {
+    const sprite = await client.createSprite('sent');
+    const api = 'curl -s --unix-socket /.sprite/api.sock http://sprite/v1/tasks';
+    await sh(sprite, `${api} -d '{"name":"agent","expire":"10m"}'`);
+    await expect
+      .poll(async () => (await infoOf(sprite)).lifecycle.heldBy, patiently)
+      .toContainEqual(expect.objectContaining({ kind: 'task' }));
+    const tasks = `/v1/sprites/${sprite.name}/tasks`;
+    const read = async (path: string): Promise<unknown> =>
+      await (
+        await fetch(`${server.baseUrl}${path}`, { headers: { authorization: `Bearer ${server.token}` } })
+      ).json();
+    const awake = await read(tasks);
+    await call(shared(), 'POST', `/v1/sprites/${sprite.name}/sleep`);
+    expect(await read(tasks)).toEqual(awake);
+    expect(await read(`${tasks}/agent`)).toMatchObject({ name: 'agent' });
+    expect((await call(shared(), 'GET', `${tasks}/other`)).status).toBe(404);
+    expect((await infoOf(sprite)).status).toBe('warm');
+  });
+
   it('is not woken by reads, and is by files, sessions and commands', async () => {
     const sprite = await client.createSprite('reads', { idle: { warmAfterS: 2 } });
     const session = sprite.spawn('sh', ['-c', 'read line; echo got $line'], { detachable: true });

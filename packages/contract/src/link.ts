@@ -9,6 +9,8 @@ export type Hold = {
   readonly id: string;
   /** what it is, in words: a command line, a task's name */
   readonly label: string;
+  /** of a task: when it began, RFC 3339 */
+  readonly since?: string;
   /** when it ends by itself, RFC 3339 */
   readonly until?: string;
   /** of a session: when it last had input or output, in `ms` since the epoch; it holds for the idle window from then on */
@@ -97,17 +99,24 @@ function toActivity({ holds, lastActiveMs }: Json): Activity | undefined {
   return { holds: known.filter((hold) => hold !== undefined), lastActiveMs };
 }
 
-function toHold({ kind, id, label, until, lastActiveMs }: Json): Hold | undefined {
+function toHold({ kind, id, label, since, until, lastActiveMs }: Json): Hold | undefined {
   if (kind !== 'session' && kind !== 'task' && kind !== 'service') return undefined;
   if (typeof id !== 'string' || typeof label !== 'string') return undefined;
-  const end = typeof until === 'string' ? Date.parse(until) : Number.NaN;
+  const begin = toTime(since);
+  const end = toTime(until);
   return {
     kind,
     id: toLine(id),
     label: toLine(label),
-    ...(Number.isNaN(end) ? {} : { until: new Date(end).toISOString() }),
+    ...(begin === undefined ? {} : { since: begin }),
+    ...(end === undefined ? {} : { until: end }),
     ...(typeof lastActiveMs === 'number' && Number.isFinite(lastActiveMs) ? { lastActiveMs } : {}),
   };
+}
+
+function toTime(text: unknown): string | undefined {
+  const ms = typeof text === 'string' ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(ms) ? undefined : new Date(ms).toISOString();
 }
 
 /** Control characters could draw on the terminal of whoever reads it. */

@@ -66,10 +66,11 @@ export class TaskTable {
   }
 
   holds(): readonly Hold[] {
-    return this.#live().map(({ name, expiresAt }) => ({
+    return this.#live().map(({ name, startedAt, expiresAt }) => ({
       kind: 'task',
       id: name,
       label: name,
+      since: startedAt.toISOString(),
       until: expiresAt.toISOString(),
     }));
   }

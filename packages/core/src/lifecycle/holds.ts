@@ -112,6 +112,13 @@ export class Holds {
     return { heldBy, lastActiveMs: latestMs };
   }
 
+  /** Tasks that the sprite's agent told of and that have not ended; undefined when it has told nothing. */
+  tasks(spriteId: string): readonly Hold[] | undefined {
+    const nowMs = this.#clock.now();
+    const isLive = (hold: Hold): boolean => hold.kind === 'task' && spanOf(hold, 0).untilMs > nowMs;
+    return this.#entries.get(spriteId)?.activity?.holds.filter(isLive);
+  }
+
   #entry(spriteId: string): Entry {
     const found = this.#entries.get(spriteId);
     if (found !== undefined) return found;

@@ -1,5 +1,5 @@
 import { SpriteError } from '@sprites/contract';
-import type { Activity } from '@sprites/contract/link';
+import type { Activity, Hold } from '@sprites/contract/link';
 import type { Changes } from '../changes/changes.ts';
 import { undoRestore } from '../checkpoints/replace.ts';
 import type { Events } from '../events/events.ts';
@@ -111,6 +111,20 @@ export class Lifecycle {
   hasMachine(spriteId: string): boolean {
     const state = this.#machines.get(spriteId)?.state;
     return state !== undefined && state !== 'stopping';
+  }
+
+  /**
+   * The tasks of a sprite that is frozen, of which it told before; one that fell asleep by itself has none. Undefined when
+   * it is not frozen. Throws `agent_unreachable` when nobody knows.
+   */
+  frozenTasks({ id, name }: SpriteName): readonly Hold[] | undefined {
+    const machine = this.#machines.get(id);
+    if (machine?.state !== 'warm') return undefined;
+    if (!machine.forced) return [];
+    const tasks = this.#machines.holds.tasks(id);
+    if (tasks !== undefined) return tasks;
+    const message = `sprite ${name} is asleep in memory, and what it held is not known to this server any more; wake it to ask it`;
+    throw new SpriteError('agent_unreachable', message);
   }
 
   /** What a sprite is doing, and why. */

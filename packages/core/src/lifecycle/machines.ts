@@ -61,7 +61,8 @@ export class Machines {
     const { clock } = this.#deps;
     const since = record.stateSince === undefined ? Number.NaN : Date.parse(record.stateSince);
     const sinceMs = Number.isNaN(since) ? clock.now() : Math.min(since, clock.now());
-    this.#machines.set(record.id, { record, state, sinceMs, forced: false });
+    const forced = state === 'warm' && record.lastSleep?.forced === true;
+    this.#machines.set(record.id, { record, state, sinceMs, forced });
     this.#onStarted(record);
     if (state === 'warm') {
       this.holds.touch(record.id, record.lastActiveAt === undefined ? 0 : Date.parse(record.lastActiveAt));
@@ -152,7 +153,7 @@ export class Machines {
       machine.state = 'running';
       throw error;
     }
-    const lastSleep: SleepRecord = { kind: 'warm', cause };
+    const lastSleep: SleepRecord = { kind: 'warm', cause, ...(forced ? { forced } : {}) };
     this.#become(machine, 'warm', { lastSleep, lastActiveAt });
     const ms = machine.sinceMs - startedAt;
     const lastWarmingAt = new Date(machine.sinceMs).toISOString();

@@ -93,7 +93,12 @@ export type IdleWindows = {
 export type WakeRecord = { readonly kind: 'warm' | 'cold'; readonly tookMs: number; readonly cause: string };
 
 /** A sleep: what the sprite became, and why. */
-export type SleepRecord = { readonly kind: 'warm' | 'cold'; readonly cause: string };
+export type SleepRecord = {
+  readonly kind: 'warm' | 'cold';
+  readonly cause: string;
+  /** true when somebody asked for it although the sprite may have been busy */
+  readonly forced?: boolean;
+};
 
 /** Something that happened to a sprite. */
 export type EventRecord = {

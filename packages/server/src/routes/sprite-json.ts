@@ -73,7 +73,7 @@ function toLifecycle({ state, since, heldBy, sleepsAt, lastWake, lastSleep }: Li
     sleeps_at: sleepsAt ?? null,
     last_wake:
       lastWake === undefined ? null : { kind: lastWake.kind, ms: lastWake.tookMs, cause: lastWake.cause },
-    last_sleep: lastSleep ?? null,
+    last_sleep: lastSleep === undefined ? null : { kind: lastSleep.kind, cause: lastSleep.cause },
   };
 }
 

@@ -3,10 +3,10 @@ import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SpriteError } from '@sprites/contract';
-import type { SpriteRecord } from '@sprites/core';
 import { agentHeaders } from './agent-request.ts';
 import type { AgentRoute } from './agent-routes.ts';
 import { askAgent } from './ask-agent.ts';
+import { answerAsleep } from './asleep.ts';
 import { admit, type GateDeps, reach } from './gate.ts';
 import { countPassed } from './young-garbage.ts';
 
@@ -29,9 +29,9 @@ export async function forward(
     return;
   }
   if (!route.isPlain) throw new SpriteError('upgrade_required', `${route.route} takes a WebSocket upgrade`);
-  // a frozen sprite still has its sessions and tasks, which only it can tell, so asking for them wakes it
-  if (route.asleep !== undefined && !deps.lifecycle.hasMachine(sprite.id)) {
-    answerAsleep(response, sprite, route.asleep);
+  const asleep = answerAsleep(deps.lifecycle, sprite, route);
+  if (asleep !== undefined) {
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(asleep));
     return;
   }
   const gone = new AbortController();
@@ -39,15 +39,6 @@ export async function forward(
   const stream = await reach(deps, sprite, route, gone.signal);
   if (route.route === 'httpExec') deps.metrics.execs.inc({ transport: 'http' });
   await relay(request, response, { stream, target: route.target, paced: route.route === 'httpExec' });
-}
-
-function answerAsleep(
-  response: ServerResponse,
-  { name, status }: SpriteRecord,
-  asleep: NonNullable<AgentRoute['asleep']>,
-): void {
-  if (typeof asleep === 'string') throw new SpriteError(asleep, `sprite ${name} is ${status}`);
-  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(asleep));
 }
 
 type Relay = { readonly stream: Duplex; readonly target: string; readonly paced: boolean };
