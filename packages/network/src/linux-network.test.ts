@@ -218,7 +218,7 @@ describe.skipIf(process.getuid?.() !== 0)('openNetwork', () => {
     expect((await sprite.run(tcp('fd77::1', 7778))).output).toContain('timed out');
     // Without the rules it would have worked, so they are what stops it.
     const table = 'inet sprites_aaaa0001';
-    await runTool(['nft', `flush chain ${table} prerouting; flush chain ${table} input`]);
+    await runTool(['nft', `flush chain ${table} arrival; flush chain ${table} input`]);
     expect((await sprite.run(tcp('fd77::1', 7778))).output.trim()).toBe('host');
   });
 

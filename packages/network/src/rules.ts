@@ -18,6 +18,12 @@ const connectionsPerSprite = 16_384;
 const dnsPacketsPerSecond = 1000;
 
 /**
+ * Pieces of packets per second, of one sprite and of all, with a datagram of 64 KiB at once. The host keeps pieces for 30 s
+ * in 4 MiB, the default, which it has only once: these leave half of it to itself.
+ */
+const fragments = { ofOne: 4, ofAll: 16, burst: 48, burstOfAll: 96 };
+
+/**
  * The whole table as a script that replaces what is there in one transaction. Connections that are open go on: they live
  * in the kernel's connection table, which this does not touch.
  */
@@ -33,6 +39,7 @@ table inet ${plan.table} {
   set allowed { type ipv4_addr; flags interval; auto-merge; ${elements(allow.map(formatCidr))} }
   set allowed_host { type ipv4_addr; flags interval; auto-merge; ${elements(single.map(formatCidr))} }
   set sources { type ifname . ipv4_addr; ${elements(all.map(({ slot }) => sourceElement(plan, slot)))} }
+  set fragment_rate { type ifname; size 65535; flags dynamic,timeout; timeout 1m; }
   set dns_rate { type ipv4_addr; size 65535; flags dynamic,timeout; timeout 10s; }
   set connections { type ipv4_addr; size 65535; flags dynamic; }
   chain refuse { reject with icmpx admin-prohibited; }
@@ -95,22 +102,30 @@ export function removeSlotCommands(plan: AddressPlan, rules: SlotRules): readonl
 
 /**
  * From a sprite: only its own source address (IPv6 has none), then to the host's DNS and ping, or through to a public or
- * allowed address by the sprite's own chain. To a sprite: only answers.
+ * allowed address by the sprite's own chain. To a sprite: only answers. Messages about errors, which are matched by what they
+ * quote, pass only when the quoted connection is the sprite's own: anybody can quote those of the host and of other sprites.
  */
 function chains(plan: AddressPlan): string {
   const sprites = `"${plan.devicePrefix}*"`;
+  // The first chain comes before the kernel puts fragments together, at -400.
   // DNS is exempt from connection tracking, so that a flood of it cannot fill the host's table.
   return `
-  chain prerouting {
-    type filter hook prerouting priority raw; policy accept;
+  chain arrival {
+    type filter hook prerouting priority -450; policy accept;
     iifname ${sprites} goto from_sprite
   }
   chain from_sprite {
-    iifname . ip saddr @sources goto from_known
-    drop
+    iifname . ip saddr != @sources drop
+    meta nfproto != ipv4 drop
+    ip frag-off & 0x3fff != 0 goto in_pieces
   }
-  chain from_known {
-    ip daddr ${plan.gateway} meta l4proto { tcp, udp } th dport 53 goto to_dns
+  chain in_pieces {
+    update @fragment_rate { iifname limit rate over ${fragments.ofOne}/second burst ${fragments.burst} packets } drop
+    limit rate over ${fragments.ofAll}/second burst ${fragments.burstOfAll} packets drop
+  }
+  chain prerouting {
+    type filter hook prerouting priority raw; policy accept;
+    iifname ${sprites} ip daddr ${plan.gateway} meta l4proto { tcp, udp } th dport 53 goto to_dns
   }
   chain to_dns {
     update @dns_rate { ip saddr limit rate over ${dnsPacketsPerSecond}/second burst ${dnsPacketsPerSecond} packets } drop
@@ -128,7 +143,7 @@ function chains(plan: AddressPlan): string {
     ip daddr ${plan.gateway} meta l4proto { tcp, udp } th dport 53 accept
     ip daddr ${plan.gateway} icmp type echo-request accept
     ip daddr @allowed_host iifname vmap @sprites
-    ct state established,related accept
+    iifname . ct original ip daddr @sources ct state established,related accept
     goto refuse
   }
   chain forward {
@@ -140,6 +155,7 @@ function chains(plan: AddressPlan): string {
     oifname ${sprites} goto refuse
     ip daddr != @allowed ip daddr @blocked goto refuse
     ct state invalid drop
+    ct state related iifname . ct original ip saddr != @sources drop
     ct state new add @connections { ip saddr ct count over ${connectionsPerSprite} } goto refuse
     tcp flags & (syn|rst) == syn tcp option maxseg size set rt mtu
     iifname vmap @sprites
