@@ -31,7 +31,8 @@ export async function copyPeers(sizeGb: number, n: number): Promise<readonly Row
 async function timePodman(folder: string, n: number): Promise<readonly number[] | string> {
   if (!(await works('podman', ['--version'])))
     return 'podman commit: podman is not installed (apt-get install podman)';
-  const id = path.basename(folder);
+  // names of podman's images have no capitals
+  const id = path.basename(folder).toLowerCase();
   const base = `${id}-base`;
   const podman = (...args: readonly string[]): Promise<void> => run('podman', ['--runtime', 'runc', ...args]);
   // the container has the host's programs, and the data in its own layer

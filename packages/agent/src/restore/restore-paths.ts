@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { lstatSync, mkdirSync, renameSync } from 'node:fs';
 import { SpriteError } from '@sprites/contract/errors';
 import type { RestoreOrder, RestoreResult } from '@sprites/contract/restore';
@@ -131,7 +130,7 @@ function openHere(outer: OpenDirectory, name: string, names: readonly string[]):
 
 /** Copies beside the place, then changes places. Nobody but root reaches the copy before, or what was there after. */
 function put(source: OpenDirectory, parent: OpenDirectory, name: string): number {
-  const staging = `.sprite-restore-${randomBytes(6).toString('hex')}`;
+  const staging = stagingName();
   mkdirSync(parent.at(staging), 0o700);
   try {
     using directory = parent.child(staging);
@@ -148,7 +147,7 @@ function put(source: OpenDirectory, parent: OpenDirectory, name: string): number
 
 function takeAway(parent: OpenDirectory, name: string): boolean {
   if (lstatSync(parent.at(name), { throwIfNoEntry: false }) === undefined) return false;
-  const staging = `.sprite-restore-${randomBytes(6).toString('hex')}`;
+  const staging = stagingName();
   mkdirSync(parent.at(staging), 0o700);
   {
     using directory = parent.child(staging);
@@ -156,4 +155,9 @@ function takeAway(parent: OpenDirectory, name: string): boolean {
   }
   parent.remove(staging);
   return true;
+}
+
+/** Loaded only here: it would take a tenth of the agent's start. */
+function stagingName(): string {
+  return `.sprite-restore-${process.getBuiltinModule('node:crypto').randomBytes(6).toString('hex')}`;
 }
