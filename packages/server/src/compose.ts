@@ -199,7 +199,7 @@ function createRoutes({ config, host, deps, metrics, url, ingress }: RoutesInput
   routeCheckpoints(app, deps);
   routeDiff(app, deps);
   routePolicy(app, deps);
-  routeTransfer(app, { ...deps, ...wire });
+  routeTransfer(app, { ...deps, ...wire, creations });
   routeEvents(app, deps);
   routeOrganization(app, { ...wire, clock: deps.clock, exchangeCredential: config.exchangeCredential });
   routeSignIn(app, { store: deps.store, ...ingress });

@@ -31,6 +31,7 @@ export const spritesEndpoints = {
       'unauthorized',
       'sprite_already_exists',
       'concurrent_sprite_limit_exceeded',
+      'sprite_creation_rate_limited',
       'unavailable',
       'out_of_space',
     ],

@@ -1,6 +1,7 @@
+import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { type Endpoint, SpriteError } from '@sprites/contract';
-import { authenticate, type OrgRecord, type Store } from '@sprites/core';
+import { authenticate, identifyToken, type OrgRecord, type Store } from '@sprites/core';
 import { insiderOf } from '../link/insiders.ts';
 
 /** The org of a request's bearer token. Throws `unauthorized`. */
@@ -11,8 +12,8 @@ export async function authenticateHeader(
   if (authorization === undefined) {
     throw new SpriteError('unauthorized', 'no token; send the header Authorization: Bearer <token>');
   }
-  const match = /^Bearer +(\S+) *$/i.exec(authorization);
-  const org = match?.[1] === undefined ? undefined : await authenticate(store, match[1]);
+  const token = bearerOf(authorization);
+  const org = token === undefined ? undefined : await authenticate(store, token);
   if (org === undefined) throw new SpriteError('unauthorized', 'the token is not valid on this server');
   return org;
 }
@@ -30,4 +31,20 @@ export async function authenticateRequest(
   if (insider === undefined) return authenticateHeader(store, request.headers.authorization);
   if (endpoint.inside === true && name === insider.name) return insider.org;
   throw new SpriteError('forbidden', `${endpoint.method} ${endpoint.path} is not for programs in a sprite`);
+}
+
+/**
+ * By what requests are counted: a digest of the parts of the token that prove it, however the header is written and whatever
+ * the other parts say; or the sprite from inside which they come. Undefined for those that no token can have sent.
+ */
+export function countedBy(request: IncomingMessage): string | undefined {
+  const insider = insiderOf(request.socket);
+  if (insider !== undefined) return `inside ${insider.org.id} ${insider.name}`;
+  const text = bearerOf(request.headers.authorization ?? '');
+  const token = text === undefined ? undefined : identifyToken(text);
+  return token === undefined ? undefined : hash('sha256', `${token.tokenId} ${token.secret}`, 'base64');
+}
+
+function bearerOf(authorization: string): string | undefined {
+  return /^Bearer +(\S+) *$/i.exec(authorization)?.[1];
 }

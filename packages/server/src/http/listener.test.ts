@@ -71,10 +71,11 @@ describe('createListener', () => {
   it('refuses a token that asks too often, also upgrades, and counts each token by itself', async () => {
     const rate = new RateLimit({ clock: systemClock, limit: 1, windowS: 60 });
     await using server = await listening(async (_request, response) => void response.end('ok'), { rate });
-    const ask = (token: string) => fetch(server.url, { headers: { authorization: `Bearer ${token}` } });
-    const first = await ask('one');
+    const send = (authorization: string) => fetch(server.url, { headers: { authorization } });
+    const ask = (secret: string) => send(`Bearer org/org_1/tok_1/${secret}`);
+    const first = await ask('secret-one');
     expect([first.status, first.headers.get('x-ratelimit-remaining')]).toEqual([200, '0']);
-    const second = await ask('one');
+    const second = await ask('secret-one');
     expect(second.status).toBe(429);
     expect(Number(second.headers.get('retry-after'))).toBeGreaterThan(50);
     expect(await second.json()).toMatchObject({
@@ -83,9 +84,15 @@ describe('createListener', () => {
       window_seconds: 60,
       current_count: 1,
     });
-    expect((await ask('two')).status).toBe(200);
+    for (const same of ['bearer  org/org_1/tok_1/secret-one', 'Bearer other/org_2/tok_1/secret-one'])
+      expect((await send(same)).status, same).toBe(429);
+    expect((await ask('secret-two')).status).toBe(200);
     expect((await fetch(server.url)).status).toBe(200);
-    const headers = { connection: 'Upgrade', upgrade: 'websocket', authorization: 'Bearer one' };
+    const headers = {
+      connection: 'Upgrade',
+      upgrade: 'websocket',
+      authorization: 'Bearer org/org_1/tok_1/secret-one',
+    };
     const refused = new Promise((resolve) => {
       const sent = request(server.url, { headers });
       sent

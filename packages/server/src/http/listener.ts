@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { createId, errorTable, SpriteError } from '@sprites/contract';
@@ -6,6 +5,7 @@ import type { Clock } from '@sprites/core';
 import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { refuseUpgrade, sendError } from './answer.ts';
+import { countedBy } from './authenticate.ts';
 import { RateError, type RateLimit, rateHeaders } from './rate-limit.ts';
 import { contextOf, type RequestContext, setContext } from './request-context.ts';
 
@@ -18,7 +18,7 @@ export type ListenerDeps = {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
-  /** requests with one token; any number unless given */
+  /** requests with one token or from inside one sprite; any number unless given */
   readonly rate?: RateLimit | undefined;
   /** longest time for a request's headers to arrive, in `ms`; 30 s unless given */
   readonly headersTimeoutMs?: number;
@@ -73,11 +73,10 @@ export function createListener(deps: ListenerDeps): Server {
   return server;
 }
 
-/** Counts the request for its token. Throws `rate_limited`; the headers tell the client where it stands. */
+/** Counts the request for whoever sent it. Throws `rate_limited`; the headers tell the client where it stands. */
 function takeTurn({ rate }: ListenerDeps, request: IncomingMessage): Record<string, string> {
-  const { authorization } = request.headers;
-  // a digest: a header may be megabytes long, and nothing of a token is to be kept
-  const state = authorization === undefined ? undefined : rate?.take(hash('sha256', authorization, 'base64'));
+  const key = countedBy(request);
+  const state = key === undefined ? undefined : rate?.take(key);
   if (state === undefined) return {};
   if (!state.isOver) return rateHeaders(state);
   throw new RateError('rate_limited', `more than ${state.limit} requests with this token in a minute`, state);

@@ -29,6 +29,13 @@ describe('RateLimit', () => {
     expect(rate.take('a')).toMatchObject({ isOver: false, remaining: 1 });
   });
 
+  it('keeps counting a busy key while others are made up', () => {
+    const { rate } = fixture(100);
+    for (let count = 0; count < 100; count += 1) rate.take('busy');
+    for (let key = 0; key < 25_000; key += 1) rate.take(`made-up ${key}`);
+    expect(rate.take('busy')).toMatchObject({ isOver: true });
+  });
+
   it('lets any number through when there is no limit', () => {
     expect(fixture(0).rate.take('a')).toBeUndefined();
   });

@@ -21,8 +21,12 @@ export type RateState = {
 
 type Window = { readonly endMs: number; count: number };
 
-/** keys that are remembered; the one seen first is forgotten first and begins anew */
+/**
+ * Keys that are remembered. One more takes the place of the least counted of the oldest ones, which begins anew: made-up
+ * keys push out each other, and no key that is near its limit.
+ */
 const mostKeys = 10_000;
+const oldestLookedAt = 64;
 
 /** Counts by key in windows of fixed length. */
 export class RateLimit {
@@ -58,9 +62,17 @@ export class RateLimit {
     this.#windows.delete(key);
     const window = { endMs: now + windowS * 1000, count: 0 };
     this.#windows.set(key, window);
-    const first = this.#windows.keys().next();
-    if (this.#windows.size > mostKeys && first.done !== true) this.#windows.delete(first.value);
+    if (this.#windows.size > mostKeys) this.#windows.delete(this.#leastCounted(now));
     return window;
+  }
+
+  #leastCounted(now: number): string {
+    let [least, leastCount] = ['', Number.POSITIVE_INFINITY];
+    for (const [key, { count, endMs }] of this.#windows.entries().take(oldestLookedAt)) {
+      if (endMs <= now) return key;
+      if (count < leastCount) [least, leastCount] = [key, count];
+    }
+    return least;
   }
 }
 
@@ -88,4 +100,15 @@ export class RateError extends SpriteError {
     super(code, message, { details: state.details });
     this.headers = rateHeaders(state);
   }
+}
+
+/** Counts one more sprite that an org makes, in whatever way. Throws `sprite_creation_rate_limited`. */
+export function countCreation(
+  creations: RateLimit,
+  org: { readonly id: string; readonly slug: string },
+): void {
+  const state = creations.take(org.id);
+  if (state?.isOver !== true) return;
+  const message = `organisation ${org.slug} made ${state.limit} sprites within a minute, the most it may`;
+  throw new RateError('sprite_creation_rate_limited', message, state);
 }

@@ -9,7 +9,7 @@ import {
   upgradeSprite,
 } from '@sprites/core';
 import { type App, type OrgCall, serve } from '../http/app.ts';
-import { RateError, type RateLimit } from '../http/rate-limit.ts';
+import { countCreation, type RateLimit } from '../http/rate-limit.ts';
 import { toCounters, toSprite, toStorage, type WireDeps } from './sprite-json.ts';
 import { watchSprites } from './watch.ts';
 
@@ -25,11 +25,7 @@ const storagePatienceMs = 500;
 /** Spec section 4. */
 export function routeSprites(app: App, deps: SpriteRoutesDeps): void {
   serve(app, deps.store, endpoints.createSprite, async ({ context, org, body, signal }) => {
-    const state = deps.creations.take(org.id);
-    if (state?.isOver === true) {
-      const message = `organisation ${org.slug} made ${state.limit} sprites within a minute, the most it may`;
-      throw new RateError('sprite_creation_rate_limited', message, state);
-    }
+    countCreation(deps.creations, org);
     const sprite = await createSprite(deps, { ...body, orgId: org.id }, signal);
     return context.json(toSprite(deps, org, sprite), 201);
   });

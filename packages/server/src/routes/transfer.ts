@@ -3,10 +3,17 @@ import type { IncomingMessage } from 'node:http';
 import { endpoints } from '@sprites/contract';
 import { exportSprite, importSprite, type TransferDeps } from '@sprites/core';
 import { type App, serve } from '../http/app.ts';
+import { countCreation, type RateLimit } from '../http/rate-limit.ts';
 import { toSprite, type WireDeps } from './sprite-json.ts';
 
+export type TransferRoutesDeps = TransferDeps &
+  WireDeps & {
+    /** sprites made by one org */
+    readonly creations: RateLimit;
+  };
+
 /** Moving sprites between servers. */
-export function routeTransfer(app: App, deps: TransferDeps & WireDeps): void {
+export function routeTransfer(app: App, deps: TransferRoutesDeps): void {
   serve(app, deps.store, endpoints.exportSprite, async ({ context, org, parameters }) => {
     const { outgoing } = context.env;
     outgoing.setTimeout(longestSilenceMs, () => outgoing.destroy());
@@ -18,6 +25,7 @@ export function routeTransfer(app: App, deps: TransferDeps & WireDeps): void {
     });
   });
   serve(app, deps.store, endpoints.importSprite, async ({ context, org, query, signal }) => {
+    countCreation(deps.creations, org);
     const bytes = bodyOf(context.env.incoming);
     const { sprite } = await importSprite(deps, { ...query, orgId: org.id, bytes }, signal);
     return context.json(toSprite(deps, org, sprite), 201);
