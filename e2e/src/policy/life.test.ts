@@ -190,6 +190,12 @@ describe('the policies of a machine', () => {
     expect((await allocate(300)).stdout).toContain('killed');
     await sprite.sleep({ to: 'cold' });
     expect((await allocate(300)).stdout).toContain('killed');
+    const autoscale = { memory: { limitMB: 200, autoscale: true } };
+    await sprite.updateResourcesPolicy(autoscale);
+    expect(await sprite.getResourcesPolicy()).toEqual(autoscale);
+    expect((await allocate(300)).stdout).toBe('300\n');
+    await sprite.sleep({ to: 'cold' });
+    expect((await allocate(300)).stdout).toBe('300\n');
     await sprite.deleteResourcesPolicy();
     expect((await allocate(300)).stdout).toBe('300\n');
     const hold = "b = bytearray(300 << 20); open('/tmp/full', 'w').close(); import time; time.sleep(60)";
@@ -205,9 +211,6 @@ describe('the policies of a machine', () => {
     });
     await expect(sprite.updateResourcesPolicy({ memory: { limitMB: 10 ** 8 } })).rejects.toMatchObject({
       errorCode: 'invalid_policy',
-    });
-    await expect(sprite.updateResourcesPolicy({ memory: { autoscale: true } })).rejects.toMatchObject({
-      errorCode: 'not_supported',
     });
     expect(await sprite.getResourcesPolicy()).toEqual({});
   });

@@ -62,7 +62,13 @@ export type PrivilegesPolicy = z.infer<typeof PrivilegesPolicy>;
 export const ResourcesPolicy = z
   .strictObject({
     memory: z
-      .strictObject({ limit_mb: z.int().positive().optional(), autoscale: z.boolean().optional() })
+      .strictObject({
+        limit_mb: z.int().positive().optional(),
+        autoscale: z.boolean().optional().meta({
+          description:
+            '`limit_mb` gives way as far as the sprite needs, up to what its config and the server allow',
+        }),
+      })
       .optional(),
   })
   .meta({ id: 'ResourcesPolicy' });

@@ -62,7 +62,7 @@ export function createCore(
     images: host.images,
     driver: host.driver,
     network: host.network,
-    policies: new Policies({ store, network: host.network, driver: host.driver }),
+    policies: new Policies({ store, network: host.network, driver: host.driver, settings }),
     agents: new DialAgents(host.driver),
     clock: systemClock,
     changes: new Changes(),

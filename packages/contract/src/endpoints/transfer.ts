@@ -43,10 +43,12 @@ export const transferEndpoints = {
     answers: [{ type: 'json', status: 201, schema: Sprite }],
     errors: [
       'invalid_request',
+      'invalid_policy',
       'unknown_image',
       'unauthorized',
       'sprite_already_exists',
       'concurrent_sprite_limit_exceeded',
+      'sprite_creation_rate_limited',
       'unavailable',
       'out_of_space',
     ],

@@ -3,11 +3,14 @@ import { Turns } from '../lifecycle/turns.ts';
 import type { Driver, PlugTarget } from '../ports/driver.ts';
 import type { Network, Tenant } from '../ports/network.ts';
 import type { SpriteRecord, Store } from '../ports/store.ts';
+import type { Settings } from '../settings.ts';
+import { effectiveConfig } from '../sprites/effective-config.ts';
 
 export type PoliciesDeps = {
   readonly store: Pick<Store, 'findPolicies' | 'updatePolicies'>;
   readonly network: Pick<Network, 'plug' | 'restrict' | 'repair'>;
   readonly driver: Pick<Driver, 'publishPolicy' | 'limitMemory'>;
+  readonly settings: Settings;
 };
 
 type Sprite = Pick<SpriteRecord, 'id' | 'slot'>;
@@ -33,13 +36,15 @@ export class Policies {
   }
 
   /** Gives a machine that is starting its network, with the sprite's policy in force before anything runs in it. */
-  plug(sprite: Sprite, target: PlugTarget): Promise<void> {
+  plug(sprite: Sprite & Pick<SpriteRecord, 'config'>, target: PlugTarget): Promise<void> {
     return this.#turns.take(sprite.id, async () => {
       const { network = unrestricted, resources } = await this.#deps.store.findPolicies(sprite.id);
       const tenant: Tenant = { spriteId: sprite.id, policy: network };
-      const limitMb = resources?.memory?.limit_mb;
       // the limit may be newer than what the machine was made by
-      if (limitMb !== undefined) await this.#deps.driver.limitMemory(sprite.id, limitMb * mebibyte);
+      if (resources !== undefined) {
+        const { ram_mb } = effectiveConfig(this.#deps.settings, sprite.config);
+        await this.#deps.driver.limitMemory(sprite.id, limitMemory(resources, ram_mb) * mebibyte);
+      }
       await this.#deps.network.plug(sprite.slot, target, tenant);
       await this.#publish(tenant);
     });
@@ -92,7 +97,11 @@ export class Policies {
   }
 }
 
-/** Most memory of a sprite in `MiB`: what its own policy leaves of what it would have. */
+/**
+ * Most memory of a sprite in `MiB`: what its own policy leaves of what it would have. With `autoscale` the limit gives way as
+ * far as the sprite needs, which is up to what it would have.
+ */
 export function limitMemory(policy: ResourcesPolicy | undefined, memoryMb: number): number {
-  return Math.min(policy?.memory?.limit_mb ?? memoryMb, memoryMb);
+  const { limit_mb = memoryMb, autoscale = false } = policy?.memory ?? {};
+  return autoscale ? memoryMb : Math.min(limit_mb, memoryMb);
 }

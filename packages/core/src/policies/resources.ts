@@ -14,7 +14,7 @@ export async function getResourcesPolicy(deps: SpriteDeps, input: SpriteKey): Pr
 
 /**
  * Replaces the resources policy, or with undefined forgets it; a running machine has the new limit when this resolves. Never
- * wakes it. Throws `invalid_policy` for a limit that the server or the running programs do not allow, `not_supported`.
+ * wakes it. Throws `invalid_policy` for a limit that the server or the running programs do not allow.
  */
 export async function setResourcesPolicy(
   deps: SpriteDeps,
@@ -27,10 +27,6 @@ export async function setResourcesPolicy(
 }
 
 function check({ memoryMb }: Settings, { memory }: ResourcesPolicy): void {
-  if (memory?.autoscale === true) {
-    const message = 'memory.autoscale: a sprite takes memory as it needs it up to limit_mb; leave it out';
-    throw new SpriteError('not_supported', message);
-  }
   const limit = memory?.limit_mb;
   if (limit === undefined || (limit >= minMemoryMb && limit <= memoryMb)) return;
   throw new SpriteError(

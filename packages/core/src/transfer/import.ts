@@ -1,9 +1,10 @@
 import { createId, parseInput, SpriteError, SpriteName } from '@sprites/contract';
 import type { ExportEnd, ExportManifest } from '@sprites/contract/export';
+import { compileRules } from '../policies/name-judge.ts';
 import type { Image } from '../ports/images.ts';
 import type { CheckpointRecord, SpriteRecord } from '../ports/store.ts';
 import { ensureCapacity, findImage, newRecord } from '../sprites/create.ts';
-import { effectiveConfig } from '../sprites/effective-config.ts';
+import { effectiveConfig, minMemoryMb } from '../sprites/effective-config.ts';
 import type { TransferDeps } from './deps.ts';
 
 export type ImportInput = {
@@ -23,7 +24,7 @@ const gibibyte = 1024 ** 3;
 /**
  * Makes a cold sprite with the files, checkpoints and settings of an archive; everything is durable when this resolves, and
  * nothing is left when it rejects. Like a fork it is a new sprite: id, address and identity are its own. Throws
- * `invalid_request`, `sprite_already_exists`, `unknown_image`, `concurrent_sprite_limit_exceeded`, `out_of_space`.
+ * `invalid_request`, `invalid_policy`, `sprite_already_exists`, `unknown_image`, `concurrent_sprite_limit_exceeded`, `out_of_space`.
  */
 export async function importSprite(
   deps: TransferDeps,
@@ -32,6 +33,7 @@ export async function importSprite(
 ): Promise<Imported> {
   await using archive = await deps.archives.open(input.bytes, signal);
   const { manifest } = archive;
+  checkPolicies(manifest);
   const name = parseInput(SpriteName, input.name ?? manifest.sprite.name);
   if ((await deps.store.findSprite(input.orgId, name)) !== undefined) {
     throw new SpriteError('sprite_already_exists', `sprite ${name} already exists; choose another name`);
@@ -58,6 +60,16 @@ export async function importSprite(
     await deps.disks.remove(id);
     throw error;
   }
+}
+
+/** An archive may be anybody's: a sprite with a policy that makes no sense could not start. */
+function checkPolicies({ sprite }: ExportManifest): void {
+  const { network, resources } = sprite.policies;
+  compileRules(network?.rules ?? []);
+  // more than this server gives is taken for as much as it gives
+  const limit = resources?.memory?.limit_mb ?? minMemoryMb;
+  if (limit >= minMemoryMb) return;
+  throw new SpriteError('invalid_policy', `memory.limit_mb: ${limit} is less than ${minMemoryMb}`);
 }
 
 /** Files of a sprite lie over those of its image: with another build they may not fit together. */

@@ -277,7 +277,7 @@ export async function fixture(
     },
     driver,
     network,
-    policies: new Policies({ store, network, driver }),
+    policies: new Policies({ store, network, driver, settings }),
     agents: { ...idleAgents, ...base.agents },
     clock: base.clock ?? systemClock,
     changes: new Changes(),
