@@ -1,3 +1,5 @@
+import { applyMask } from '@sprites/contract/mask';
+
 /** Why a connection is closed: a code of RFC 6455 and a short text. */
 export type CloseReason = { readonly code: number; readonly text: string };
 
@@ -95,7 +97,7 @@ export class FrameParser {
 
   #readPayload(frame: Frame, chunk: Buffer): Buffer {
     const piece = chunk.subarray(0, frame.length - this.#done);
-    unmask(piece, frame.mask, this.#done);
+    applyMask(piece, frame.mask, this.#done);
     this.#done += piece.length;
     const ended = this.#done === frame.length;
     if (ended) this.#frame = undefined;
@@ -165,16 +167,4 @@ function payloadBytes(header: Buffer): number {
   const short = (header[1] ?? 0) & 0x7f;
   if (short === 126) return header.readUInt16BE(2);
   return short === 127 ? Number(header.readBigUInt64BE(2)) : short;
-}
-
-function unmask(piece: Buffer, mask: Buffer, offset: number): void {
-  const [m0 = 0, m1 = 0, m2 = 0, m3 = 0] = [0, 1, 2, 3].map((index) => mask[(offset + index) & 3]);
-  const whole = piece.length & ~3;
-  for (let i = 0; i < whole; i += 4) {
-    piece[i] = (piece[i] ?? 0) ^ m0;
-    piece[i + 1] = (piece[i + 1] ?? 0) ^ m1;
-    piece[i + 2] = (piece[i + 2] ?? 0) ^ m2;
-    piece[i + 3] = (piece[i + 3] ?? 0) ^ m3;
-  }
-  for (let i = whole; i < piece.length; i++) piece[i] = (piece[i] ?? 0) ^ (mask[(offset + i) & 3] ?? 0);
 }

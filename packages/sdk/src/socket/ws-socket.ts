@@ -3,6 +3,7 @@ import type { Socket as NetSocket } from 'node:net';
 import { WebSocket } from 'ws';
 import { createDeferred } from '../deferred.ts';
 import { ConnectionError, parseAPIError } from '../errors.ts';
+import { FrameWriter } from './frame-writer.ts';
 import type { Socket, SocketAddress, SocketHandlers } from './socket.ts';
 
 /** A cold sprite may have to be started before the upgrade is answered. */
@@ -64,8 +65,14 @@ export function openWsSocket(address: SocketAddress, handlers: SocketHandlers): 
 }
 
 function toSocket(ws: WebSocket, net: NetSocket | undefined): Socket {
+  const writer = net === undefined ? undefined : new FrameWriter(net);
   return {
-    send: (data, done) => ws.send(data, { binary: typeof data !== 'string' }, done),
+    send: (data, done) => {
+      // `ws` writes each frame at once, so that those of the writer fit in between.
+      const fits = typeof data !== 'string' && ws.readyState === WebSocket.OPEN;
+      if (fits && writer !== undefined) writer.send(data, done);
+      else ws.send(data, { binary: typeof data !== 'string' }, done);
+    },
     pause: () => ws.pause(),
     resume: () => ws.resume(),
     setReferenced: (referenced) => {
