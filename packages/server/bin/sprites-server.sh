@@ -7,4 +7,5 @@ if [ ! -x "$root/node_modules/.bin/node" ]; then
 fi
 # Node keeps the code without its types there, which halves the start and saves the memory of the stripper.
 export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-$root/node_modules/.cache/node}"
-exec "$root/node_modules/.bin/node" --expose-gc "$root/packages/server/src/main.ts" "$@"
+# Bytes that pass are young garbage, which helper threads do not clear faster: they take a third of the throughput by waiting.
+exec "$root/node_modules/.bin/node" --expose-gc --no-parallel-scavenge "$root/packages/server/src/main.ts" "$@"
