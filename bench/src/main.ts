@@ -14,6 +14,7 @@ import { memory } from './measurements/memory.ts';
 import { output } from './measurements/output.ts';
 import { peers } from './measurements/peers.ts';
 import { policy } from './measurements/policy.ts';
+import { proxy } from './measurements/proxy.ts';
 import { serverRestart } from './measurements/server-restart.ts';
 import { url } from './measurements/url.ts';
 import { wakeStorm } from './measurements/wake-storm.ts';
@@ -37,6 +38,7 @@ const measurements: readonly Measurement[] = [
   burst,
   policy,
   url,
+  proxy,
   checkpoints,
   diff,
 ];
