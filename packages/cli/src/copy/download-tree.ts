@@ -29,7 +29,7 @@ export async function downloadTree(
   const directories = new LocalDirectories(dest);
   for (const info of large) {
     const parts = splitArchivePath(Buffer.from(relativePath(info, source)));
-    await directories.enter(parts.slice(0, -1));
+    directories.enter(parts.slice(0, -1));
     await downloadFile(files, { info, dest: directories.pathOf(parts).toString() }, meter);
   }
   return withRetries(() => downloadSmall(files, { source, directories, isTogether }, meter));
