@@ -10,6 +10,8 @@ import { create } from './measurements/create.ts';
 import { createPooled } from './measurements/create-pooled.ts';
 import { diff } from './measurements/diff.ts';
 import { exec } from './measurements/exec.ts';
+import { files } from './measurements/files.ts';
+import { filesBig } from './measurements/files-big.ts';
 import { memory } from './measurements/memory.ts';
 import { output } from './measurements/output.ts';
 import { peers } from './measurements/peers.ts';
@@ -39,6 +41,8 @@ const measurements: readonly Measurement[] = [
   policy,
   url,
   proxy,
+  files,
+  filesBig,
   checkpoints,
   diff,
 ];
@@ -47,6 +51,7 @@ const usage = `npm run bench [-- options] [name …]
 Starts a server of its own and measures what we promise, beside peers on the same machine.
 
   --only NAME,…   only these, as by a name alone: ${measurements.map(({ name }) => name).join(', ')}
+                  (${measurements.flatMap(({ name, onlyByName }) => (onlyByName === true ? [name] : [])).join(', ')} never without being named)
   --n COUNT       samples of each latency (default 100)
   --sizes GB,…    sizes of disks for checkpoints (default 0.1,1,10)
   --image NAME    base image (default minimal)
@@ -72,7 +77,8 @@ async function main(): Promise<void> {
   if (!sizesGb.every((size) => size > 0))
     throw new Error(`--sizes ${values.sizes} is no list of numbers above 0\n${usage}`);
   const names = [...positionals, ...(values.only?.split(',') ?? [])];
-  const chosen = names.length === 0 ? measurements : names.map(choose);
+  const chosen =
+    names.length === 0 ? measurements.filter(({ onlyByName }) => onlyByName !== true) : names.map(choose);
   const imagesDir = await prepareTestImages([values.image]);
   const startServer: Bench['startServer'] = (settings) =>
     startTestServer({

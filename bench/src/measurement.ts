@@ -23,6 +23,8 @@ export type Measurement = {
   /** what `--only` takes */
   readonly name: string;
   readonly title: string;
+  /** takes so long that it is measured only when it is asked for */
+  readonly onlyByName?: boolean;
   /** Resolves to the rows, or to why it cannot be measured here. */
   readonly run: (bench: Bench) => Promise<readonly Row[] | string>;
 };

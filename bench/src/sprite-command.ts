@@ -38,18 +38,21 @@ export class SpriteCommand implements AsyncDisposable {
   }
 
   /** Runs `sprite` to its end; throws with what it said when it fails. */
-  async run(args: readonly string[], onStart: (pid: number) => void = () => {}): Promise<void> {
-    const child = this.start(args);
+  async run(args: readonly string[]): Promise<void> {
+    await this.finish(this.start(args));
+  }
+
+  /** Waits for the end of what was started; throws with what it said since when it failed. */
+  async finish(running: ChildProcess): Promise<void> {
     let said = '';
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    running.stderr?.setEncoding('utf8').on('data', (text: string) => {
       said = (said + text).slice(-keptCharacters);
     });
-    if (child.pid !== undefined) onStart(child.pid);
     const code = await new Promise<number | null>((resolve, reject) => {
-      child.once('error', reject);
-      child.once('close', resolve);
+      running.once('error', reject);
+      running.once('close', resolve);
     });
-    if (code !== 0) throw new Error(`sprite ${args.join(' ')} failed with exit code ${code}:\n${said}`);
+    if (code !== 0) throw new Error(`${running.spawnargs.join(' ')} failed with exit code ${code}:\n${said}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Measurement } from '../measurement.ts';
-import { PeakWatch, pidsOfSprite, residentMb } from '../memory-of.ts';
+import { MemoryGrowth } from '../memory-growth.ts';
+import { pidsOfSprite } from '../memory-of.ts';
 import { run } from '../peers/run.ts';
 import type { Row } from '../samples.ts';
 
@@ -27,10 +28,8 @@ export const output: Measurement = {
     const { stdout } = await created.execFile('sh', ['-c', `${prepare(file)}; ${send(file)} | sha256sum`]);
     const expected = stdout.split(' ')[0];
     const agents = await pidsOfSprite((await client.getSprite(created.name)).id ?? 'unknown');
-    const memory = async (): Promise<number> => Math.max(...(await Promise.all(agents.map(residentMb))));
-    const before = { server: await residentMb(server.pid), agent: await memory() };
-    using serverWatch = new PeakWatch(() => residentMb(server.pid));
-    using agentWatch = new PeakWatch(memory);
+    using serverGrowth = await MemoryGrowth.watch('server', [server.pid]);
+    using agentGrowth = await MemoryGrowth.watch('agent', agents);
     const running = created.spawn('sh', ['-c', send(file)], { stdin: false });
     const got = await drain(running.stdout);
     await running.wait();
@@ -42,8 +41,8 @@ export const output: Measurement = {
         promise: '≥ 200 MB/s, sha256 equal',
         kept: got.hash === expected && got.bytesPerMs >= 200_000,
       },
-      growth('growth of the server meanwhile', serverWatch.peak - before.server),
-      growth('growth of the agent meanwhile', agentWatch.peak - before.agent),
+      serverGrowth.toRow('1 GiB of output'),
+      agentGrowth.toRow('1 GiB of output'),
     ];
   },
 };
@@ -78,8 +77,4 @@ async function drain(stream: Readable): Promise<Drained> {
 
 function speed(what: string, { bytesPerMs }: Drained): Row {
   return { what, n: 1, p50: bytesPerMs / 1000, unit: 'MB/s' };
-}
-
-function growth(what: string, grownMb: number): Row {
-  return { what, n: 1, p50: Math.max(0, grownMb), unit: 'MB', promise: '< 64 MB', kept: grownMb < 64 };
 }
