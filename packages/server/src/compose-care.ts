@@ -19,6 +19,7 @@ type CareDeps = Omit<CheckpointDeps, 'verifier' | 'storage'>;
 /** Opens what looks after the checkpoints of a server; everything must have been repaired. */
 export function openCare(config: Config, host: Host, core: CareDeps, metrics: Metrics): Care {
   const { checksums } = host.disks;
+  checksums.giveWay(() => core.lifecycle.isWaking);
   const verifier = new Verifier({ ...core, checksums });
   verifier.observe(({ type, health, readBytes }) => {
     metrics.checksums.inc({ type, result: health === '' ? 'good' : 'damaged' });

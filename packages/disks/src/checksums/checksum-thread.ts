@@ -1,11 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
+import { createBusy, setBusy } from './give-way.ts';
 import type { Job, Made, Verified } from './jobs.ts';
 import type { Measured, MeasureJob } from './measure.ts';
 import type { Answer } from './thread.ts';
 
 /** Longest time a thread with nothing to do is kept, in `ms`. */
 const idleMs = 10_000;
+/** How often the thread is told whether somebody waits, in `ms`. */
+const busyEveryMs = 10;
 const heapMb = 512;
 
 type AnyJob = Job | MeasureJob;
@@ -26,6 +29,14 @@ export class ChecksumThread {
   #lastId = 0;
   #isClosed = false;
   #idle: AbortController | undefined;
+  #telling: NodeJS.Timeout | undefined;
+  readonly #busy = createBusy();
+  #isBusy: () => boolean = () => false;
+
+  /** Sets what tells whether somebody waits for more urgent work: then reading pauses, but it never stands still. */
+  giveWay(isBusy: () => boolean): void {
+    this.#isBusy = isBusy;
+  }
 
   /** Does one job. Rejects with the error of a file that is not there, or when the thread is closed. */
   async run<const J extends AnyJob>(job: J): Promise<Result<J>> {
@@ -35,13 +46,18 @@ export class ChecksumThread {
     const id = ++this.#lastId;
     const waiting: Waiting = Promise.withResolvers();
     this.#waiting.set(id, waiting);
+    this.#telling ??= setInterval(() => setBusy(this.#busy, this.#isBusy()), busyEveryMs).unref();
     this.#worker.postMessage({ id, job });
     try {
       // a thread answers each job with its own kind of result
       return (await waiting.promise) as Result<J>;
     } finally {
       this.#waiting.delete(id);
-      if (this.#waiting.size === 0) void this.#endWhenIdle();
+      if (this.#waiting.size === 0) {
+        clearInterval(this.#telling);
+        this.#telling = undefined;
+        void this.#endWhenIdle();
+      }
     }
   }
 
@@ -54,6 +70,7 @@ export class ChecksumThread {
   #open(): Worker {
     const worker = new Worker(new URL('./thread.ts', import.meta.url), {
       name: 'checksums',
+      workerData: this.#busy,
       resourceLimits: { maxOldGenerationSizeMb: heapMb },
     });
     worker.unref();

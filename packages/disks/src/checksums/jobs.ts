@@ -2,6 +2,7 @@ import { open, readFile } from 'node:fs/promises';
 import { hasCode, readExtents } from '@sprites/linux';
 import { type ChecksumTree, decodeTree, encodeTree, rootOf } from './checksum-tree.ts';
 import { type Chunk, chunkBytes, placeOf, toChunks } from './chunks.ts';
+import { giveWay } from './give-way.ts';
 import { emptyHash, hashChunk } from './read-chunks.ts';
 
 /** A file with the file of its checksums and the root they must have. */
@@ -86,6 +87,7 @@ async function compare(file: string, tree: ChecksumTree, known: Known): Promise<
     const place = placeOf(chunk);
     if (place !== undefined && known.get(place)?.equals(wanted) === true) continue;
     readBytes += chunkBytes;
+    giveWay();
     const found = hashChunk(handle.fd, chunk);
     if (found?.equals(wanted) !== true) bad.add(chunk.index);
     else if (place !== undefined && known.size < mostKnown) known.set(place, found);
@@ -110,6 +112,7 @@ async function sumFile(file: string, known: ReadonlyMap<string, Buffer>): Promis
     let value = place === undefined ? undefined : known.get(place);
     if (value === undefined) {
       readBytes += chunkBytes;
+      giveWay();
       value = hashChunk(handle.fd, chunk);
     }
     if (value === undefined) throw new Error(`the disk cannot read byte ${chunk.index * chunkBytes}`);

@@ -132,6 +132,17 @@ describe('ReflinkChecksums', () => {
     await expect(f.checksums.make('one', 'v2', [])).rejects.toMatchObject({ code: 'checkpoint_not_found' });
   });
 
+  it('pauses while somebody waits', async () => {
+    await using f = await fixture();
+    await save(f, 'v1', 1);
+    const { root, readBytes } = await f.checksums.make('one', 'v1', []);
+    let asked = 0;
+    f.checksums.giveWay(() => ++asked < 100);
+    expect(await f.checksums.verify('one', { id: 'v1', root }, 'a')).toMatchObject({ health: '', readBytes });
+    // it is asked every 10 ms: reading alone is over long before
+    expect(asked).toBeGreaterThanOrEqual(100);
+  });
+
   it('ends what is under way when it is closed', async () => {
     await using f = await fixture();
     await save(f, 'v1', 1);

@@ -52,6 +52,11 @@ export class ReflinkChecksums implements Checksums {
     }
   }
 
+  /** From now on reading pauses while `isBusy` answers true, as somebody waits; it goes on in small steps all the same. */
+  giveWay(isBusy: () => boolean): void {
+    this.#thread.giveWay(isBusy);
+  }
+
   async close(): Promise<void> {
     await this.#thread.close();
   }
