@@ -64,6 +64,10 @@ describe('a network policy', () => {
     expect(await connect(sprite, 'good.test', 'evil.test', lab.addresses.evil)).toBe(
       'reached unknown refused',
     );
+    const hold = `cat > /tmp/hold.py <<"END"\n${holdScript(lab.addresses.good, '/tmp/held')}END\n`;
+    const begin =
+      'setsid python3 /tmp/hold.py > /tmp/held-said & while ! [ -e /tmp/held ]; do sleep 0.05; done';
+    await sprite.execFile('sh', ['-c', hold + begin]);
     await sprite.execFile('sh', ['-c', `cat > /tmp/connect.py <<"END"\n${connectScript}END`]);
     const script = `sleep 1.5; python3 /tmp/connect.py ${lab.addresses.evil} ${lab.addresses.good} > /tmp/said 2>&1; touch /tmp/end`;
     const command = sprite.spawn('setsid', ['sh', '-c', script], {
@@ -84,6 +88,11 @@ describe('a network policy', () => {
       'reached unknown refused',
     );
     expect(await sprite.getNetworkPolicy()).toEqual(policy);
+    // a new policy cuts only what it denies, also of what was opened before
+    await sprite.updateNetworkPolicy({ rules: [{ domain: '*.test', action: 'allow' }] });
+    await sprite.updateNetworkPolicy(policy);
+    const end = 'rm /tmp/held; while ! [ -s /tmp/held-said ]; do sleep 0.05; done; cat /tmp/held-said';
+    expect((await sprite.execFile('sh', ['-c', end])).stdout).toBe('alive\n');
   });
 
   it('holds from the first moment of a new machine, survives a restore, and is copied by a fork', async () => {

@@ -20,13 +20,19 @@ export class NftElements {
   readonly #netlink = new Netlink(netlinkProtocol.netfilter);
 
   /**
-   * Adds the addresses to the set, or gives those that are in it the new time, in one step. Rejects with a NetlinkError when
-   * there is no such set or no room in it.
+   * Adds the addresses to the set, or gives those that are in it the new time, and takes those that are `gone` out, in one
+   * step. Rejects with a NetlinkError when there is no such set or no room in it.
    */
-  async put(table: string, set: string, addresses: readonly TimedAddress[]): Promise<void> {
+  async put(
+    table: string,
+    set: string,
+    addresses: readonly TimedAddress[],
+    gone: readonly string[] = [],
+  ): Promise<void> {
     if (addresses.length === 0) return;
     // Adding what is there changes nothing on older kernels, and deleting what is not there fails: so all three.
-    const plain = elementsOf(table, set, addresses, false);
+    const leaving = gone.map((address) => ({ address, timeoutMs: 1 }));
+    const plain = elementsOf(table, set, [...addresses, ...leaving], false);
     const timed = elementsOf(table, set, addresses, true);
     await this.#netlink.request([
       { label: 'begin', kind: batchBegin, flags: 0, body: header(0, subsystem), unanswered: true },

@@ -1,5 +1,3 @@
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NetworkPolicy } from '@sprites/contract';
 import type { EgressDecision } from '@sprites/core';
@@ -7,7 +5,16 @@ import { runTool } from '@sprites/linux';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { LinuxNetwork } from './linux-network.ts';
 import { openNetwork } from './open-network.ts';
-import { type Computer, closeLab, openLab, startComputer, startNeighbour, startProgram } from './test-lab.ts';
+import { allow, ask, connect, echo, holdScript, tryToConnect } from './test-egress.ts';
+import {
+  type Computer,
+  closeLab,
+  makeDirectory,
+  openLab,
+  startComputer,
+  startNeighbour,
+  startProgram,
+} from './test-lab.ts';
 import { zoneServer } from './test-zone.ts';
 
 const resolver = '198.51.100.2';
@@ -32,37 +39,6 @@ const zone = {
   ],
   'xn--bcher-kva.test': [[1, good, 60]],
 };
-
-// Looks a name up at the proxy, given as JSON list of labels or a name; prints code and addresses.
-const askScript = `
-import json, socket, struct, sys
-name, kind, proto = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-labels = [l.encode('latin1') for l in (json.loads(name) if name[0] == '[' else name.split('.'))]
-q = b'\\x12\\x34\\x01\\x00\\x00\\x01' + bytes(6) + b''.join(bytes([len(l)]) + l for l in labels if l) + b'\\x00' + struct.pack('>HH', kind, 1)
-if proto == 'udp':
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(2); s.connect(('10.88.0.1', 53)); s.send(q); r = s.recv(4096)
-else:
-    s = socket.create_connection(('10.88.0.1', 53), timeout=2); s.sendall(struct.pack('>H', len(q)) + q); r = s.recv(65535)[2:]
-print(['ok', 'format', 'failure', 'nxdomain', 'notimp', 'refused'][r[3] & 15] + (' truncated' if r[2] & 2 else ''), r[7])
-`;
-
-const connectScript = `
-import socket, sys
-try:
-    s = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=1)
-    s.sendall(b'hello'); print('reached' if s.recv(10) == b'hello' else 'strange')
-except OSError as e: print('unreachable' if e.errno in (101, 113) else e)
-`;
-
-const holdScript = (address: string) => `
-import socket, sys
-s = socket.create_connection(('${address}', 80), timeout=2); print('open', flush=True)
-for line in sys.stdin:
-    try:
-        s.sendall(line.encode()); got = s.recv(100).decode().strip()
-        print(got or 'ended', flush=True)
-    except OSError as e: print('cut', flush=True)
-`;
 
 // Asks for a stream, waits for the word, and tells whether the stream still comes.
 const listenScript = (address: string) => `
@@ -100,13 +76,10 @@ try:
 except OSError: print('silence')
 `;
 
-const allow = (...names: string[]): NetworkPolicy => ({
-  rules: names.map((domain) => ({ domain, action: 'allow' as const })),
-});
-
 const decisions: EgressDecision[] = [];
 const warnings: string[] = [];
 const opened: LinuxNetwork[] = [];
+let stateDir = '';
 const log = { info: () => undefined, warn: (_: object, message: string) => warnings.push(message) };
 
 async function open(options: Partial<Parameters<typeof openNetwork>[0]> = {}): Promise<LinuxNetwork> {
@@ -114,6 +87,7 @@ async function open(options: Partial<Parameters<typeof openNetwork>[0]> = {}): P
   const network = await openNetwork({
     range: '10.88.0.0/16',
     instance: 'aaaa0003',
+    stateDir,
     upstreams: [resolver],
     signal,
     log,
@@ -130,33 +104,10 @@ async function plugged(network: LinuxNetwork, slot: number, policy: NetworkPolic
   return computer;
 }
 
-async function ask(sprite: Computer, name: string, { type = 1, proto = 'udp' } = {}): Promise<string> {
-  return (await sprite.run(['python3', '-c', askScript, name, String(type), proto])).output.trim();
-}
-
-/** What a connection says. The kernel sends so many refusals a second and no more, so later ones look like silence. */
-async function connect(sprite: Computer, address: string, port = 80): Promise<string> {
-  const said = await tryToConnect(sprite, address, port);
-  return ['unreachable', 'timed out'].includes(said) ? 'refused' : said;
-}
-
-async function tryToConnect(sprite: Computer, address: string, port = 80): Promise<string> {
-  return (await sprite.run(['python3', '-c', connectScript, address, String(port)])).output.trim();
-}
-
-async function echo(program: ChildProcess, line: string): Promise<string> {
-  const { stdin, stdout } = program;
-  if (stdin === null || stdout === null) throw new Error('program has no pipes');
-  stdin.write(`${line}\n`);
-  for (;;) {
-    const said = String(await once(stdout, 'data')).trim();
-    if (said !== '') return said;
-  }
-}
-
 describe.skipIf(process.getuid?.() !== 0)('a network policy', () => {
   beforeAll(async () => {
     await openLab();
+    stateDir = makeDirectory();
     const internet = await startNeighbour('uplink', '198.51.100.1/24', `${resolver}/24`);
     for (let last = 3; last < 70; last += 1) {
       await internet.run(['ip', 'addr', 'add', `198.51.100.${last}/24`, 'dev', 'eth0']);
@@ -263,6 +214,7 @@ describe.skipIf(process.getuid?.() !== 0)('a network policy', () => {
     expect(await connect(sprite, evil)).toBe('refused');
     await second.close();
     const third = await open();
+    // as of a server that died when its store had the policy and the kernel had not
     await third.repair(new Map([[5, { ...tenant, policy: allow('evil.test') }]]));
     expect(await echo(held, 'other policy')).toBe('cut');
     expect(await connect(sprite, good)).toBe('refused');

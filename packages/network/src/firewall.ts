@@ -1,6 +1,5 @@
 import { listInetTables, loadNft, Nft, NftElements, watchNftTable } from '@sprites/linux';
-import type { LearntAddress } from './egress/address-book.ts';
-import type { SlotRules } from './egress/slot-egress.ts';
+import type { Noted, SlotRules } from './egress/slot-egress.ts';
 import type { Log } from './log.ts';
 import {
   addOpenSlotCommands,
@@ -77,12 +76,12 @@ export class Firewall {
     });
   }
 
-  /** Opens addresses to a restricted slot for the time given, at once. */
-  async learn(slot: number, addresses: readonly LearntAddress[]): Promise<void> {
+  /** Opens addresses to a restricted slot for the time given, at once, and closes those that were forgotten. */
+  async learn(slot: number, { learnt, forgotten }: Pick<Noted, 'learnt' | 'forgotten'>): Promise<void> {
     const { table } = this.#ruleset.plan;
-    const timed = addresses.map(({ address, leftMs }) => ({ address, timeoutMs: leftMs }));
+    const timed = learnt.map(({ address, leftMs }) => ({ address, timeoutMs: leftMs }));
     try {
-      await this.#elements.put(table, slotNames(slot).sets.learnt, timed);
+      await this.#elements.put(table, slotNames(slot).sets.learnt, timed, forgotten);
     } catch (error) {
       this.#log.warn({ err: error, slot }, 'rebuilding the nft table after an address could not be added');
       await this.#queue(() => this.#load());

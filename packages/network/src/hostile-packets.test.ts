@@ -4,7 +4,15 @@ import { runTool } from '@sprites/linux';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { LinuxNetwork } from './linux-network.ts';
 import { openNetwork } from './open-network.ts';
-import { type Computer, closeLab, openLab, startComputer, startNeighbour, startProgram } from './test-lab.ts';
+import {
+  type Computer,
+  closeLab,
+  makeDirectory,
+  openLab,
+  startComputer,
+  startNeighbour,
+  startProgram,
+} from './test-lab.ts';
 import { zoneServer } from './test-zone.ts';
 
 const host = '198.51.100.1';
@@ -63,7 +71,15 @@ let uplink: Computer;
 async function open(): Promise<LinuxNetwork> {
   const { signal } = new AbortController();
   const log = { info: () => undefined, warn: () => undefined };
-  const options = { range: '10.88.0.0/16', instance: 'aaaa0004', upstreams: [internet], signal, log };
+  const stateDir = makeDirectory();
+  const options = {
+    range: '10.88.0.0/16',
+    instance: 'aaaa0004',
+    upstreams: [internet],
+    stateDir,
+    signal,
+    log,
+  };
   const network = await openNetwork(options);
   opened.push(network);
   return network;
@@ -131,10 +147,14 @@ describe.skipIf(process.getuid?.() !== 0)('hostile packets of a sprite', () => {
     const heard = async (to: string, toPort: number): Promise<string> => {
       const { stdout } = await startProgram(uplink, listenForIcmp);
       if (stdout === null) throw new Error('the listener has no output');
-      const said = once(stdout, 'data');
+      let said = '';
+      stdout.on('data', (text) => {
+        said += text;
+      });
       await python(sprite, complain, '10.88.0.3', internet, internet, '53', to, String(toPort));
       await python(sprite, ping, '0');
-      return String(await said).trim();
+      await vi.waitFor(() => expect(said).toContain(']'));
+      return said.trim();
     };
     expect(await heard(host, socket.address().port)).toBe('[8]');
     socket.close();

@@ -5,7 +5,15 @@ import { runTool } from '@sprites/linux';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { LinuxNetwork } from './linux-network.ts';
 import { openNetwork } from './open-network.ts';
-import { type Computer, closeLab, openLab, startComputer, startNeighbour, startProgram } from './test-lab.ts';
+import {
+  type Computer,
+  closeLab,
+  makeDirectory,
+  openLab,
+  startComputer,
+  startNeighbour,
+  startProgram,
+} from './test-lab.ts';
 
 const range = '10.88.0.0/16';
 const internet = '198.51.100.2';
@@ -101,12 +109,14 @@ const log = {
 };
 const warnings: { fields: object; message: string }[] = [];
 const opened: LinuxNetwork[] = [];
+let stateDir = '';
 
 async function open(options: Partial<Parameters<typeof openNetwork>[0]> = {}): Promise<LinuxNetwork> {
   const { signal } = new AbortController();
   const network = await openNetwork({
     range,
     instance: 'aaaa0001',
+    stateDir,
     upstreams: [internet],
     signal,
     log,
@@ -125,6 +135,7 @@ async function plugged(network: LinuxNetwork, slot: number): Promise<Computer> {
 describe.skipIf(process.getuid?.() !== 0)('openNetwork', () => {
   beforeAll(async () => {
     await openLab();
+    stateDir = makeDirectory();
     await startProgram(await startNeighbour('uplink', '198.51.100.1/24', `${internet}/24`), internetServer);
     await startProgram(await startNeighbour('lan', '192.168.7.1/24', `${intranet}/24`), internetServer);
   });

@@ -3,6 +3,7 @@ import type { DnsVolume, EgressDecision, Network, PlugTarget, Tenant, Traffic } 
 import { listNftSet } from '@sprites/linux';
 import { releaseRange } from './claim.ts';
 import type { DnsProxy } from './dns/proxy.ts';
+import type { NameJournal } from './egress/name-journal.ts';
 import type { EgressTable } from './egress/table.ts';
 import type { Firewall } from './firewall.ts';
 import { restoreForwarding } from './forwarding.ts';
@@ -17,6 +18,7 @@ type Parts = {
   readonly links: Links;
   readonly dns: DnsProxy;
   readonly table: EgressTable;
+  readonly journal: NameJournal;
 };
 
 const refusedForS = 3600;
@@ -29,14 +31,16 @@ export class LinuxNetwork implements Network {
   readonly #links: Links;
   readonly #dns: DnsProxy;
   readonly #table: EgressTable;
+  readonly #journal: NameJournal;
 
-  constructor({ plan, firewall, links, dns, table }: Parts) {
+  constructor({ plan, firewall, links, dns, table, journal }: Parts) {
     this.capacity = plan.capacity;
     this.#plan = plan;
     this.#firewall = firewall;
     this.#links = links;
     this.#dns = dns;
     this.#table = table;
+    this.#journal = journal;
   }
 
   resolvConf(): string {
@@ -47,7 +51,11 @@ export class LinuxNetwork implements Network {
     this.#check(slot);
     const egress = this.#table.set(slot, tenant);
     try {
-      await Promise.all([egress.inTurn(() => this.#firewall.set(slot)), this.#link(slot, target.pid)]);
+      await Promise.all([
+        egress.inTurn(() => this.#firewall.set(slot)),
+        this.#link(slot, target.pid),
+        this.#journal.remove(tenant.spriteId),
+      ]);
     } catch (error) {
       await this.unplug(slot);
       throw error;
@@ -64,7 +72,10 @@ export class LinuxNetwork implements Network {
 
   async unplug(slot: number): Promise<void> {
     this.#check(slot);
+    const egress = this.#table.get(slot);
     this.#table.delete(slot);
+    // what is being learnt ends before anybody else can have the slot
+    await egress?.inTurn(() => this.#journal.remove(egress.spriteId));
     await Promise.all([this.#firewall.remove(slot), this.#links.remove([slot])]);
   }
 
@@ -78,11 +89,14 @@ export class LinuxNetwork implements Network {
       if (tenant === undefined) continue;
       const egress = this.#table.set(slot, tenant);
       const left = state.get(slot);
+      const now = performance.now();
+      egress.recall(await this.#journal.read(tenant.spriteId), left?.learnt ?? [], now);
       const { mode, fingerprint } = egress.rules(0);
-      // what was learnt by another policy, which a dying server replaced only in its store, is not good any more
+      // another policy, which a dying server replaced only in its store, goes by the names alone
       if (mode !== 'restricted' || left?.fingerprint !== fingerprint) continue;
-      egress.inherit(left.learnt, left.flows, performance.now());
+      egress.inherit(left.learnt, left.flows, now);
     }
+    await this.#journal.retain(new Set([...tenants.values()].map(({ spriteId }) => spriteId)));
     await this.#firewall.replace(present.filter((slot) => tenants.has(slot)));
     await this.#links.remove(present.filter((slot) => !tenants.has(slot)));
   }
@@ -126,6 +140,7 @@ export class LinuxNetwork implements Network {
     await this.#dns.close();
     await this.#links.remove(await this.#links.list());
     await removeFromHost(this.#plan, this.#firewall);
+    await this.#journal.destroy();
     this.#firewall.close();
     this.#links.close();
   }

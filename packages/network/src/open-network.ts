@@ -6,7 +6,7 @@ import { DnsGuard } from './dns/guard.ts';
 import { DnsProxy } from './dns/proxy.ts';
 import { Resolver } from './dns/resolver.ts';
 import { openUpstreams } from './dns/upstreams.ts';
-import type { LearntAddress } from './egress/address-book.ts';
+import { NameJournal } from './egress/name-journal.ts';
 import type { SlotRules } from './egress/slot-egress.ts';
 import { EgressTable } from './egress/table.ts';
 import { Firewall } from './firewall.ts';
@@ -21,6 +21,8 @@ export type NetworkOptions = {
   readonly range: string;
   /** eight hexadecimal digits that no other server of this host has */
   readonly instance: string;
+  /** directory of this server for what the next process has to know of running machines; made when it is not there */
+  readonly stateDir: string;
   /** name servers as `address` or `address:port`; those of the host's /etc/resolv.conf by default */
   readonly upstreams?: readonly string[] | undefined;
   /** private addresses and CIDRs that sprites may reach all the same; a host's own address only when named alone */
@@ -59,11 +61,16 @@ export async function openNetwork(options: NetworkOptions): Promise<LinuxNetwork
     await firewall.watch();
     await warnOfOtherFirewalls(plan, signal, log);
     const resolver = new Resolver({ upstreams });
-    const learn = (slot: number, addresses: readonly LearntAddress[]): Promise<void> =>
-      firewall.learn(slot, addresses);
-    const guard = new DnsGuard({ resolver, table, allow, learn });
+    const journal = await NameJournal.open(options.stateDir, log);
+    const guard = new DnsGuard({
+      resolver,
+      table,
+      allow,
+      learn: (slot, noted) => firewall.learn(slot, noted),
+      keep: (egress, { names }) => journal.append(egress.spriteId, names, () => egress.names()),
+    });
     const dns = await DnsProxy.open({ gateway: plan.gateway, range: plan.range, guard, resolver, log });
-    return new LinuxNetwork({ plan, firewall, links, dns, table });
+    return new LinuxNetwork({ plan, firewall, links, dns, table, journal });
   } catch (error) {
     // Machines of an earlier run need what is there; without them, nothing may stay behind.
     if (slots.length === 0) await removeFromHost(plan, firewall);

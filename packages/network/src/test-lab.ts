@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readlinkSync } from 'node:fs';
+import { mkdtempSync, readlinkSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ipBatch, moveToNewNetns, netnsPath, runTool, ToolError } from '@sprites/linux';
 
@@ -13,6 +15,7 @@ export type Computer = {
 export type Outcome = { readonly status: number; readonly output: string };
 
 const running: ChildProcess[] = [];
+const directories: string[] = [];
 
 /** Puts this test process on a host of its own: an empty network namespace, which ends with the process. */
 export async function openLab(): Promise<void> {
@@ -23,6 +26,14 @@ export async function openLab(): Promise<void> {
 /** Ends every computer of the lab. */
 export function closeLab(): void {
   for (const child of running.splice(0)) child.kill('SIGKILL');
+  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true });
+}
+
+/** A directory that is there until the lab closes. */
+export function makeDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'sprites-network-'));
+  directories.push(directory);
+  return directory;
 }
 
 /** Starts a computer with nothing but a loopback interface; `userns` makes it its own user namespace, as runc does. */

@@ -1,7 +1,7 @@
 /**
  * A program that stands for the internet: it echoes TCP on port 80 of all its addresses, and answers DNS by UDP and TCP
  * from a zone given as JSON: name to a list of `[type, data, ttl]`, type 1 with an address or type 5 with a name. A name
- * that begins with `*.` answers for all below it. It counts the questions in the file given.
+ * that begins with `*.` answers for all below it, and `crowd<n>.` has a thousand addresses.
  */
 export const zoneServer = `
 import json, socket, struct, sys, threading
@@ -9,6 +9,8 @@ zone = json.loads(sys.argv[1]) if len(sys.argv) > 1 else ZONE
 def wire(name):
     return b''.join(bytes([len(l)]) + l.encode() for l in name.split('.') if l) + b'\\x00'
 def find(name):
+    if name.startswith('crowd'):
+        n = int(name[5:].split('.')[0]); return [(1, '100.%d.%d.%d' % (n + 1, i >> 8, i & 255), 3600) for i in range(1000)]
     if name in zone: return zone[name]
     for at in range(len(name)):
         if name[at] == '.' and '*' + name[at:] in zone: return zone['*' + name[at:]]

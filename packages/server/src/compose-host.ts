@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { join } from 'node:path';
 import { bundlePath, nodeFlags } from '@sprites/agent';
 import type { HostInfo } from '@sprites/contract';
 import { ArchiveFiles } from '@sprites/disks/archive';
@@ -83,6 +84,7 @@ export async function openHost({ config, dataDir, log, signal, starting }: HostO
   const network = await openNetwork({
     range: config.network,
     instance: instanceOf(dataDir),
+    stateDir: join(dataDir, 'network'),
     allow: config.networkAllow,
     upstreams: config.dnsUpstreams,
     byDefault: config.egressDefault,

@@ -1,7 +1,6 @@
 import type { EgressVerdict } from '@sprites/contract';
 import type { Cidr } from '../address.ts';
-import type { LearntAddress } from '../egress/address-book.ts';
-import type { SlotEgress } from '../egress/slot-egress.ts';
+import type { Noted, SlotEgress } from '../egress/slot-egress.ts';
 import type { EgressTable } from '../egress/table.ts';
 import { isBlocked } from '../reach.ts';
 import { emptyAnswer, type ParsedQuery, type Query, recordType, refusal, responseCode } from './message.ts';
@@ -13,8 +12,10 @@ export type DnsGuardOptions = {
   readonly table: EgressTable;
   /** private addresses that sprites may reach all the same */
   readonly allow: readonly Cidr[];
-  /** opens addresses to a slot in the firewall */
-  readonly learn: (slot: number, addresses: readonly LearntAddress[]) => Promise<void>;
+  /** opens the addresses of an answer to a slot in the firewall */
+  readonly learn: (slot: number, noted: Noted) => Promise<void>;
+  /** keeps the names of an answer for the next server process; never rejects */
+  readonly keep: (egress: SlotEgress, noted: Noted) => Promise<void>;
 };
 
 /**
@@ -60,7 +61,13 @@ export class DnsGuard {
   }
 
   /** In turn with changes of the policy, which may have come while the name servers were asked. */
-  async #learn(slot: number, egress: SlotEgress, { query, answer, records }: Answered): Promise<Uint8Array> {
+  async #learn(
+    slot: number,
+    egress: SlotEgress,
+    { query, answer, records }: Answered,
+  ): Promise<Uint8Array | undefined> {
+    // The machine ended meanwhile, and another sprite may have its slot.
+    if (this.#options.table.get(slot) !== egress) return undefined;
     const verdict = this.#verdict(egress, query);
     if (verdict === 'deny') return this.#deny(egress, query);
     const isRestricted = egress.mode === 'restricted';
@@ -70,8 +77,12 @@ export class DnsGuard {
       this.#tell(egress, query, 'private', addresses);
       return emptyAnswer(query, responseCode.refused);
     }
-    const fresh = egress.note(query.name, records, performance.now());
-    if (isRestricted) await this.#options.learn(slot, fresh);
+    // Only a plain name may count later: one with a dot within a label looks like another, which may be allowed.
+    if (query.isPlain) {
+      const noted = egress.note(query.name, records, performance.now());
+      if (isRestricted) await this.#options.learn(slot, noted);
+      await this.#options.keep(egress, noted);
+    }
     this.#tell(egress, query, verdict, addresses);
     return answer;
   }

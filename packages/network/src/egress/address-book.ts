@@ -6,6 +6,17 @@ type Entry = { readonly names: Set<string>; until: number };
 /** An address that may be reached for the time that is left. */
 export type LearntAddress = { readonly address: string; readonly leftMs: number };
 
+/** A name that led to an address. */
+export type LearntName = { readonly name: string; readonly address: string };
+
+/** What a new entry changed. */
+export type BookChange = {
+  /** true when the name had not led to the address before */
+  readonly isNew: boolean;
+  /** the address that had to make room */
+  readonly forgotten: string | undefined;
+};
+
 const maxAddresses = 4096;
 const maxNames = 8;
 
@@ -17,15 +28,16 @@ export class AddressBook {
   readonly #entries = new Map<string, Entry>();
 
   /** Notes that the name led to the address. */
-  add(name: string, address: string, until: number): void {
+  add(name: string, address: string, until: number): BookChange {
     const entry = this.#entries.get(address) ?? { names: new Set<string>(), until };
-    entry.names.delete(name);
+    const isNew = !entry.names.delete(name);
     entry.names.add(name);
     if (entry.names.size > maxNames) deleteFirst(entry.names);
     entry.until = Math.max(entry.until, until);
     this.#entries.delete(address);
     this.#entries.set(address, entry);
-    if (this.#entries.size > maxAddresses) deleteFirst(this.#entries);
+    const forgotten = this.#entries.size > maxAddresses ? deleteFirst(this.#entries) : undefined;
+    return { isNew, forgotten };
   }
 
   /** Until when the address is good by the answers so far. */
@@ -40,11 +52,19 @@ export class AddressBook {
       return isAllowed ? [{ address, leftMs: Math.max(0, until - nowMs) }] : [];
     });
   }
+
+  /** All that is remembered, the oldest first. */
+  names(): readonly LearntName[] {
+    return [...this.#entries].flatMap(([address, { names }]) =>
+      [...names].map((name) => ({ name, address })),
+    );
+  }
 }
 
-function deleteFirst(collection: { keys(): Iterable<string>; delete(key: string): unknown }): void {
+function deleteFirst<T>(collection: { keys(): Iterable<T>; delete(key: T): unknown }): T | undefined {
   for (const key of collection.keys()) {
     collection.delete(key);
-    return;
+    return key;
   }
+  return undefined;
 }

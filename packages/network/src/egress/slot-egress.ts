@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { NetworkPolicy } from '@sprites/contract';
 import { compileRules, type DnsVolume, type NameJudge, type Tenant } from '@sprites/core';
 import type { AddressRecord } from '../dns/records.ts';
-import { AddressBook, type LearntAddress } from './address-book.ts';
+import { AddressBook, type LearntAddress, type LearntName } from './address-book.ts';
 import { QueryRate } from './query-rate.ts';
 
 /** How packets of a sprite are treated: `open` passes what is public, `observed` counts it too, `restricted` passes what was learnt. */
@@ -22,6 +22,16 @@ export type SlotRules = {
 
 /** Whether a name may be asked for: `would_deny` is let through. */
 export type NameVerdict = 'allow' | 'deny' | 'would_deny';
+
+/** What an answer taught. */
+export type Noted = {
+  /** addresses that are good for longer now than before */
+  readonly learnt: readonly LearntAddress[];
+  /** addresses that had to make room for them */
+  readonly forgotten: readonly string[];
+  /** names that had not led there before */
+  readonly names: readonly LearntName[];
+};
 
 export type SlotEgressOptions = {
   readonly slot: number;
@@ -49,7 +59,7 @@ export class SlotEgress {
   #mode: SlotMode = 'open';
   #judge: NameJudge = () => 'allow';
   #fingerprint = '';
-  /** what an earlier server process left in the kernel; by what names it was learnt is not known */
+  /** what an earlier server process left in the kernel for the same policy, also by names that were forgotten meanwhile */
   #inherited: { readonly until: ReadonlyMap<string, number>; readonly flows: readonly string[] } = nothing;
   /** work of which the next piece waits for the one before, so that nothing is learnt by a policy that is gone */
   #tail: Promise<unknown> = Promise.resolve();
@@ -75,12 +85,20 @@ export class SlotEgress {
     this.#use(policy);
   }
 
+  /** Takes over which names an earlier server process saw, and for how long the kernel still lets their addresses be reached. */
+  recall(names: readonly LearntName[], learnt: readonly LearntAddress[], nowMs: number): void {
+    const until = untilOf(learnt, nowMs);
+    for (const { name, address } of names) this.#book.add(name, address, until.get(address) ?? 0);
+  }
+
   /** Takes over addresses that the kernel holds for the same policy. */
   inherit(learnt: readonly LearntAddress[], flows: readonly string[], nowMs: number): void {
-    this.#inherited = {
-      until: new Map(learnt.map(({ address, leftMs }) => [address, nowMs + leftMs])),
-      flows,
-    };
+    this.#inherited = { until: untilOf(learnt, nowMs), flows };
+  }
+
+  /** All names that led to an address, the oldest first. */
+  names(): readonly LearntName[] {
+    return this.#book.names();
   }
 
   judge(name: string | undefined): NameVerdict {
@@ -102,18 +120,25 @@ export class SlotEgress {
     this.#volume.answerBytes += bytes;
   }
 
-  /** Notes the addresses of an answer; the result are those that are good for longer now than before. */
-  note(name: string, records: readonly AddressRecord[], nowMs: number): readonly LearntAddress[] {
+  /** Notes the addresses of an answer. */
+  note(name: string, records: readonly AddressRecord[], nowMs: number): Noted {
     const { leastMs } = this.#options;
     // for programs that keep an address a little longer than they may
     const graceMs = leastMs / 2;
-    return records.flatMap(({ address, ttlS }) => {
+    const learnt: LearntAddress[] = [];
+    const forgotten: string[] = [];
+    const names: LearntName[] = [];
+    for (const { address, ttlS } of records) {
       const goodMs = Math.min(Math.max(ttlS * 1000, leastMs) + graceMs, mostMs);
       const before = this.#book.until(address);
-      this.#book.add(name, address, nowMs + goodMs);
+      const change = this.#book.add(name, address, nowMs + goodMs);
+      if (change.isNew) names.push({ name, address });
+      if (change.forgotten !== undefined) forgotten.push(change.forgotten);
       // an answer from a cache counts down, so that it adds nothing; a grace is there to be used up
-      return before >= nowMs + goodMs - graceMs / 2 ? [] : [{ address, leftMs: goodMs }];
-    });
+      if (before < nowMs + goodMs - graceMs / 2) learnt.push({ address, leftMs: goodMs });
+    }
+    // one of them may have come back by a later record
+    return { learnt, names, forgotten: forgotten.filter((address) => this.#book.until(address) === 0) };
   }
 
   rules(nowMs: number): SlotRules {
@@ -145,6 +170,10 @@ export class SlotEgress {
     const text = JSON.stringify([policy.rules, this.#mode]);
     this.#fingerprint = createHash('sha256').update(text).digest('hex').slice(0, 8);
   }
+}
+
+function untilOf(learnt: readonly LearntAddress[], nowMs: number): ReadonlyMap<string, number> {
+  return new Map(learnt.map(({ address, leftMs }) => [address, nowMs + leftMs]));
 }
 
 /** Without rules nothing is restricted, unless the operator wants it so. */
