@@ -144,7 +144,11 @@ describe('a network policy', () => {
       ]),
     );
     expect(log.find((entry: { bytesReceived?: number }) => (entry.bytesReceived ?? 0) > 100)).toBeDefined();
-    expect((await cli.run(['policy', 'log', ...name])).text).toMatch(/deny +\d+ +- +- +evil\.test/);
+    const shown = await cli.run(['policy', 'log', ...name]);
+    expect(shown.text).toMatch(/deny +\d+ +- +- +evil\.test/);
+    expect(shown.stderr).toMatch(
+      /^DNS: [1-9]\d* questions, 0 too many; [1-9]\d* bytes asked, [1-9]\d* answered\n$/,
+    );
     expect((await cli.run(['policy', ...name])).text).toBe('allow    good.test\n');
     const bad = await cli.run(['policy', 'set', ...name, '--allow', 'a..b']);
     expect([bad.code, bad.stderr]).toEqual([1, expect.stringContaining('rules.0: the domain "a..b"')]);

@@ -35,7 +35,7 @@ export {
   VerifyStream,
 } from './http/streams.ts';
 export type * from './options.ts';
-export type { EgressEntry, ResourcesPolicy } from './policies.ts';
+export type { DnsVolume, EgressEntry, ResourcesPolicy } from './policies.ts';
 export type * from './ports/port-options.ts';
 export type * from './services/service.ts';
 export { Sprite } from './sprite.ts';

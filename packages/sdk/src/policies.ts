@@ -31,6 +31,15 @@ export type EgressEntry = {
   readonly bytesReceived?: number;
 };
 
+/** How much a sprite asked its name server since the server started: the volume that a tunnel through DNS would have. */
+export type DnsVolume = {
+  readonly queries: number;
+  /** refused because there were too many in a second */
+  readonly limited: number;
+  readonly queryBytes: number;
+  readonly answerBytes: number;
+};
+
 /** The policies of a sprite: what it may reach, do and use. None of the calls wakes it. */
 export class SpritePolicies extends SpriteFacts {
   getNetworkPolicy({ signal }: CallOptions = {}): Promise<NetworkPolicy> {
@@ -52,11 +61,15 @@ export class SpritePolicies extends SpriteFacts {
     return requestJson(this.client, endpoints.suggestNetworkPolicy, { params, query, signal });
   }
 
-  /** What a sprite with a network policy asked for, newest first. */
-  async egressLog({ signal }: CallOptions = {}): Promise<readonly EgressEntry[]> {
+  /** What a sprite with a network policy asked for, newest first, and the volume of all its questions. */
+  async egressLog({ signal }: CallOptions = {}): Promise<{
+    readonly entries: readonly EgressEntry[];
+    readonly dns: DnsVolume;
+  }> {
     const params = { name: this.name };
-    const { entries } = await requestJson(this.client, endpoints.getEgressLog, { params, signal });
-    return entries.map(toEgressEntry);
+    const { entries, dns } = await requestJson(this.client, endpoints.getEgressLog, { params, signal });
+    const { queries, limited, query_bytes: queryBytes, answer_bytes: answerBytes } = dns;
+    return { entries: entries.map(toEgressEntry), dns: { queries, limited, queryBytes, answerBytes } };
   }
 
   getPrivilegesPolicy({ signal }: CallOptions = {}): Promise<PrivilegesPolicy> {

@@ -116,10 +116,18 @@ function createLogCommand(cli: Cli): Command {
 /** Prints what a sprite asked for, newest first. */
 export async function showEgress(cli: Cli, options: JsonOptions, argument?: string): Promise<void> {
   const sprite = await openSprite(cli, options, argument);
-  const entries = await sprite.egressLog();
-  if (options.json === true) printJson(cli, entries);
-  else if (entries.length > 0) print(cli, renderLog(cli, entries, Date.now()));
+  const { entries, dns } = await sprite.egressLog();
+  if (options.json === true) {
+    printJson(cli, entries);
+    return;
+  }
+  if (entries.length > 0) print(cli, renderLog(cli, entries, Date.now()));
   else note(cli, `nothing is logged of ${sprite.name}; only what sprites with rules ask for is`);
+  const { queries, limited, queryBytes, answerBytes } = dns;
+  note(
+    cli,
+    `DNS: ${queries} questions, ${limited} too many; ${queryBytes} bytes asked, ${answerBytes} answered`,
+  );
 }
 
 function renderLog({ style }: Cli, entries: readonly EgressEntry[], nowMs: number): string {
