@@ -24,6 +24,8 @@ export type AgentConfig = {
   readonly logDir: string;
   /** path of the socket for programs inside */
   readonly apiSocket: string;
+  /** how long the thread for files is kept without work, in `ms` */
+  readonly fileIdleMs: number;
 };
 
 const smallestLogBytes = 1024 * 1024;
@@ -41,6 +43,7 @@ const optionReaders: Readonly<Record<string, (value: string) => Partial<AgentCon
   '--session-log-bytes': (value) => ({
     sessionLogBytes: toNumber('--session-log-bytes', value, smallestLogBytes),
   }),
+  '--file-idle-ms': (value) => ({ fileIdleMs: toNumber('--file-idle-ms', value, 1) }),
 };
 
 /** Reads the command line, `--name value` pairs. Throws `invalid_request` for what it does not know. */
@@ -55,6 +58,7 @@ export function parseConfig(args: readonly string[]): AgentConfig {
     servicesDir: '/var/lib/sprite/services',
     logDir: '/var/log/sprite',
     apiSocket: '/.sprite/api.sock',
+    fileIdleMs: 30_000,
   };
   for (let i = 0; i < args.length; i += 2) {
     const [name = '', value] = args.slice(i, i + 2);

@@ -83,7 +83,9 @@ function start(config: AgentConfig): void {
     proxy: createProxyResource(),
     ports: createPortsResource(ports),
     restore: createRestoreResource(ownScript()),
-    fs: createFilesResource(new FileThread(ownScript(), config.user)),
+    fs: createFilesResource(
+      new FileThread({ script: ownScript(), account: config.user, idleMs: config.fileIdleMs }),
+    ),
   };
   createAgentServer({ resources, machine, origin: 'host' }).listen(config.listen, () => {
     console.error('agent ready');

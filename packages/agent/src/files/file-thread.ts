@@ -3,27 +3,30 @@ import { FileError } from '@sprites/contract/files';
 import { releaseMemory } from '../kernel/memory.ts';
 import type { Failure, InputOf, OperationName, Order, PieceOf, Reply } from './messages.ts';
 
-/** How long the thread is kept for the next operation: starting it takes 20 ms, having it some megabytes. */
-const idleMs = 30_000;
-
 type Waiting = PromiseWithResolvers<Reply>;
+
+export type FileThreadOptions = {
+  /** the program to run as the thread */
+  readonly script: string;
+  /** the user whose rights operations have */
+  readonly account: string;
+  /** how long the thread is kept for the next operation, in `ms`: starting it takes 20 ms, having it some megabytes */
+  readonly idleMs: number;
+};
 
 /**
  * The thread that touches files. It takes on the rights of the sprite's user as no other thread does, and when a file
  * system makes it wait, commands go on. It is started by the first operation and ended when there was none for a while.
  */
 export class FileThread {
-  readonly #script: string;
-  readonly #account: string;
+  readonly #options: FileThreadOptions;
   readonly #jobs = new Map<number, Waiting | undefined>();
   #worker: Worker | undefined;
   #idle: NodeJS.Timeout | undefined;
   #lastId = 0;
 
-  /** `script` is the program to run as the thread, `account` the user whose rights operations have. */
-  constructor(script: string, account: string) {
-    this.#script = script;
-    this.#account = account;
+  constructor(options: FileThreadOptions) {
+    this.#options = options;
   }
 
   /** Carries out an operation whose answer is one piece. */
@@ -74,7 +77,9 @@ export class FileThread {
   }
 
   #start(): Worker {
-    const worker = new Worker(this.#script, { workerData: this.#account, execArgv: [] });
+    const { script, account } = this.#options;
+    // Files it has opened stay open when it ends: their bytes are moved by the other thread, for longer than it is kept.
+    const worker = new Worker(script, { workerData: account, execArgv: [], trackUnmanagedFds: false });
     worker.on('message', (reply: Reply) => this.#jobs.get(reply.id)?.resolve(reply));
     worker.on('error', (error) => console.error('file thread failed:', error));
     worker.on('exit', () => {
@@ -93,7 +98,7 @@ export class FileThread {
       const worker = this.#worker;
       this.#worker = undefined;
       void worker?.terminate().then(releaseMemory);
-    }, idleMs);
+    }, this.#options.idleMs);
   }
 }
 
