@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type Sprite, SpritesClient } from '@sprites/sdk';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
+import { echoServer } from '../ports/echo-server.ts';
 import { testServer, uniqueName } from '../server.ts';
 
 /**
@@ -129,6 +130,38 @@ describe('the habits of the Go SDK', () => {
     const [, answer] = await once(talk.socket, 'unexpected-response');
     expect(answer.statusCode).toBe(404);
     answer.destroy();
+  });
+
+  it('asks for a connection without the prefix, and is answered without it, where control is offered', async () => {
+    const events = await sprite.watchPorts();
+    await events.next();
+    const running = sprite.spawn('python3', ['-c', echoServer, '7070', ''], { stdin: false });
+    running.on('error', () => undefined);
+    await events.next();
+    events.close();
+    const talk = dial(`${path}/control`, new URLSearchParams());
+    await once(talk.socket, 'open');
+    const params = { host: 'localhost', port: 7070, keep_alive: true };
+    talk.socket.send(JSON.stringify({ type: 'start', operation: 'proxy', params }));
+    await expect.poll(() => talk.heard.length).toBe(1);
+    expect(talk.heard).toEqual([{ binary: false, text: '{"status":"connected","target":"localhost:7070"}' }]);
+    talk.socket.send(Buffer.from('echo'));
+    await expect.poll(() => binaryOf(talk.heard).join('')).toBe('echo');
+    talk.socket.send('{"type":"release"}');
+    expect(await talk.closed).toBe(1000);
+    running.kill('SIGKILL');
+  });
+
+  it('is told that files are not to be had over control, instead of waiting for ever', async () => {
+    const talk = dial(`${path}/control`, new URLSearchParams());
+    await once(talk.socket, 'open');
+    talk.socket.send('{"type":"op.start","op":"fs.list","args":"path=x&workingDir=%2F"}');
+    await expect.poll(() => talk.heard.length).toBe(2);
+    expect(talk.heard.map(({ text }) => JSON.parse(text))).toMatchObject([
+      { error: expect.stringContaining('use /fs'), code: 'EINVAL' },
+      { type: 'op.error', args: { error: expect.stringContaining('use /fs') } },
+    ]);
+    talk.socket.close();
   });
 
   it('says stdin=false and ends it at once', async () => {

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { formatOpStart } from '@sprites/contract/exec';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AgentProcess, startAgent } from './testing/agent-process.ts';
@@ -159,6 +161,47 @@ describe('a control connection', () => {
   it('begins an operation named in the query', async () => {
     const connection = await open('?op=exec&cmd=echo&cmd=hi');
     expect((await finish(connection)).frames).toEqual(['\x01hi\n', '\x03\0']);
+  });
+
+  it('proxies for go, which asks without the prefix, until it lets go', async () => {
+    const server = createServer((socket) => socket.pipe(socket).on('error', () => undefined));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    // A TCP server has an address of this form.
+    const { port } = server.address() as AddressInfo;
+    const connection = await open();
+    connection.sendJson({
+      type: 'start',
+      operation: 'proxy',
+      params: { host: 'localhost', port, keep_alive: true },
+    });
+    await connection.until(({ texts }) => texts.length > 0);
+    connection.socket.send(Buffer.from('echo'));
+    await connection.until(({ messages }) => messages.length > 0);
+    connection.sendJson({ type: 'release' });
+    const { texts, raw, closeCode } = await connection.result();
+    expect([texts, raw.toString(), closeCode]).toEqual([
+      [{ status: 'connected', target: `localhost:${port}` }],
+      'echo',
+      1000,
+    ]);
+    server.close();
+  });
+
+  it('answers go also where it cannot do what it asks for', async () => {
+    const connection = await open();
+    connection.sendJson({ type: 'start', operation: 'proxy', params: { port: 0 } });
+    connection.sendJson({ type: 'start', operation: 'proxy', params: null });
+    connection.sendJson({ type: 'op.start', op: 'fs.read', args: 'path=x&workingDir=%2F' });
+    connection.sendJson({ type: 'op.start', op: 'other' });
+    await connection.until(({ texts }) => texts.length === 4);
+    const error = 'fs.read is not offered on control connections; use /fs';
+    expect(connection.texts).toEqual([
+      { status: 'error', error: 'bad port 0: must be a number from 1 to 65535' },
+      { status: 'error', error: 'bad port nothing: must be a number from 1 to 65535' },
+      { error, code: 'EINVAL', path: '' },
+      { type: 'op.error', args: { error } },
+    ]);
+    connection.socket.terminate();
   });
 
   it('is refused to go unless the machine is set so', async () => {

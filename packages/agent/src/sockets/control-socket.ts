@@ -4,11 +4,13 @@ import {
   type ExecFields,
   formatControlAnswer,
   formatExitMessage,
+  isRelease,
+  parseBareStart,
   parseExecRequest,
   parseOpStart,
   toExecFields,
 } from '@sprites/contract/exec';
-import { readProxyRequest } from '@sprites/contract/ports';
+import { type ProxyRequest, readProxyRequest } from '@sprites/contract/ports';
 import type { PortMonitor } from '../ports/port-monitor.ts';
 import { Tunnel } from '../proxy/tunnel.ts';
 import { refusalCodes } from '../sessions/executable.ts';
@@ -26,6 +28,8 @@ export class ControlSocket {
   readonly #socket: WebSocket;
   readonly #ports: PortMonitor;
   #client: ExecClient | Tunnel | undefined;
+  /** the client, if it was asked for without the prefix */
+  #bareTunnel: Tunnel | undefined;
 
   constructor(socket: Duplex, sessions: SessionTable, ports: PortMonitor) {
     this.#sessions = sessions;
@@ -57,8 +61,45 @@ export class ControlSocket {
     this.#guard(() => {
       const start = parseOpStart(text);
       if (start !== undefined) this.begin(start.op, toExecFields(start.args));
-      else this.#client?.takeText(text);
+      else if (this.#client === undefined) this.#beginBare(text);
+      else if (this.#client === this.#bareTunnel && isRelease(text)) this.#bareTunnel.leave();
+      else this.#client.takeText(text);
     });
+  }
+
+  /**
+   * Begins what Go asks for without the prefix, and answers without it. Operations on files are refused in words: Go reads their answers with
+   * two readers at once and waits for ever for what the wrong one has got, while its requests to `/fs` work.
+   */
+  #beginBare(text: string): void {
+    const start = parseBareStart(text);
+    if (start?.type === 'files') {
+      const error = `${start.op} is not offered on control connections; use /fs`;
+      this.#socket.sendJson({ error, code: 'EINVAL', path: '' });
+      this.#socket.sendJson({ type: 'op.error', args: { error } });
+    } else if (start?.type === 'proxy') {
+      this.#bareProxy(start.host, start.port);
+    }
+  }
+
+  #bareProxy(host: unknown, port: unknown): void {
+    let request: ProxyRequest;
+    try {
+      request = readProxyRequest(host, port);
+    } catch (error) {
+      if (!(error instanceof SpriteError)) throw error;
+      this.#socket.sendJson({ status: 'error', error: error.message });
+      return;
+    }
+    // Go knows the end of a connection by the end of the socket only.
+    const tunnel = new Tunnel(this.#socket, request, () => {
+      this.#client = undefined;
+      this.#bareTunnel = undefined;
+      this.#socket.close(1000);
+    });
+    this.#client = tunnel;
+    this.#bareTunnel = tunnel;
+    void tunnel.open();
   }
 
   #exec(fields: ExecFields, dialect: InputDialect): void {

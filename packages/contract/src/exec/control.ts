@@ -36,6 +36,28 @@ export function parseOpStart(text: string): OpStart | undefined {
   };
 }
 
+/** What Go asks for without the prefix on a control socket: a connection, or an operation on files. Spec section 8.5. */
+export type BareStart =
+  | { readonly type: 'proxy'; readonly host: unknown; readonly port: unknown }
+  | { readonly type: 'files'; readonly op: string };
+
+/** Reads a request without the prefix; undefined for anything else. */
+export function parseBareStart(text: string): BareStart | undefined {
+  const value = parseObject(text);
+  const op = value?.op;
+  if (value?.type === 'op.start' && typeof op === 'string' && op.startsWith('fs.'))
+    return { type: 'files', op };
+  if (value?.type !== 'start' || value.operation !== 'proxy') return undefined;
+  const { params } = value;
+  const { host, port } = { host: undefined, port: undefined, ...(typeof params === 'object' ? params : {}) };
+  return { type: 'proxy', host, port };
+}
+
+/** Whether the client lets go of the connection that a bare start has made. */
+export function isRelease(text: string): boolean {
+  return parseObject(text)?.type === 'release';
+}
+
 /** Writes a control message of a client. */
 export function formatOpStart(op: string, args: Readonly<Record<string, unknown>>): string {
   return controlPrefix + JSON.stringify({ type: 'op.start', op, args });
