@@ -303,6 +303,7 @@ describe.skipIf(!isRoot)('files (needs root)', () => {
     ['read', { path: 'a\0b' }],
     ['read', {}],
     ['read', { path: 'x', start: '-1' }],
+    ['list', { path: '.', pattern: '*'.repeat(1025) }],
   ])('refuses %s of %j', async (what, query) => {
     expect(codeOf(await ask('GET', what, query))).toBe('400 EINVAL');
   });

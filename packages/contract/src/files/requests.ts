@@ -10,6 +10,9 @@ import {
   readTime,
 } from './fields.ts';
 
+/** More than the longest name of a file can match. */
+const longestPattern = 1024;
+
 /** What every file operation has: whose rights it is done with. */
 type Rights = {
   /** done as root instead of as the sprite's user */
@@ -97,8 +100,15 @@ export function parseList(fields: FileFields): ListRequest {
     path: readPath(fields),
     recursive: readFlag(fields, 'recursive'),
     itself: readFlag(fields, 'itself'),
-    pattern: readText(fields, 'pattern') || undefined,
+    pattern: readPattern(fields),
   };
+}
+
+/** Every name is compared with the whole of a pattern, so that it must not be of any length. */
+function readPattern(fields: FileFields): string | undefined {
+  const pattern = readText(fields, 'pattern') || undefined;
+  if ((pattern?.length ?? 0) <= longestPattern) return pattern;
+  throw invalid('pattern', pattern, `a glob of at most ${longestPattern} characters`);
 }
 
 export function parseDelete(fields: FileFields): DeleteRequest {

@@ -32,6 +32,7 @@ export function createApp(): App {
   app.notFound((context) => {
     const { method } = context.req;
     const path = (context.env.incoming.url ?? '/').split('?', 1)[0] ?? '/';
+    if (path.startsWith('/fs/')) throw withoutSprite(path);
     const allowed = methodsOf(path);
     // a path with dots matches here but not in the router, which takes the dots away
     if (allowed.length === 0 || allowed.some((one) => one === method)) {
@@ -49,6 +50,14 @@ export function createApp(): App {
     return context.json(body, status as ContentfulStatusCode, headersOf(error));
   });
   return app;
+}
+
+/** What the Elixir client asks for unless its base URL names a sprite. Spec section 10.12. */
+function withoutSprite(path: string): SpriteError {
+  return new SpriteError(
+    'invalid_request',
+    `${path.slice(0, 80)} names no sprite: give the client …/v1/sprites/<name> for its base URL, or ask /v1/sprites/<name>${path.slice(0, 80)}`,
+  );
 }
 
 /** Methods that endpoints of this path have. */
