@@ -108,6 +108,43 @@ describe('sprite cp', () => {
     await sprite.execFile('rm', ['-f', 'huge', 'from']);
   });
 
+  it('shows on a terminal how far it is, in both directions', async () => {
+    const size = 300 * mebibyte;
+    await writeFile(here('shown'), '');
+    await truncate(here('shown'), size);
+    for (const args of [
+      ['shown', ':shown'],
+      [':shown', 'shown-back'],
+    ]) {
+      const terminal = cli.terminal(['cp', '-r', '-s', sprite.name, ...args]);
+      await terminal.see(/[█░]{20} +\d+% .*of 315 MB \/s/);
+      expect(await terminal.end()).toBe(0);
+    }
+    expect((await stat(here('shown-back'))).size).toBe(size);
+    await rm(here('shown-back'));
+    await sprite.execFile('rm', ['shown']);
+  });
+
+  it('does not take a file for copied that changed meanwhile', async () => {
+    await writeFile(here('changing'), Buffer.alloc(300 * mebibyte, 1));
+    const ended = await cli.run(['cp', '-s', sprite.name, 'changing', ':changing'], {
+      during: async () => {
+        await expect
+          .poll(async () => (await sprite.filesystem().list('.', { pattern: '.changing.*' })).length, {
+            interval: 5,
+            timeout: 20_000,
+          })
+          .toBe(1);
+        // behind what has been read already there is more than a socket holds
+        await writeFile(here('changing'), Buffer.alloc(300 * mebibyte, 2));
+      },
+    });
+    expect([ended.code, ended.stderr]).toEqual([1, expect.stringContaining('changed while it was copied')]);
+    expect(await sprite.filesystem().exists('changing')).toBe(false);
+    await sprite.execFile('sh', ['-c', 'rm .changing.*']);
+    await rm(here('changing'));
+  });
+
   it.each([
     [['one'], /say what to copy and where to/],
     [['one', 'two'], /one side must be in a sprite/],
