@@ -18,7 +18,7 @@ export class MemoryGrowth implements Disposable {
 
   /** Begins to watch the largest of these processes; without `beforeMb` it is compared with what it is now. */
   static async watch(of: string, pids: readonly number[], beforeMb?: number): Promise<MemoryGrowth> {
-    const read = async (): Promise<number> => Math.max(...(await Promise.all(pids.map(residentMb))));
+    const read = async (): Promise<number> => Math.max(...(await Promise.all(pids.map(sizeOf))));
     return new MemoryGrowth(of, beforeMb ?? (await read()), read);
   }
 
@@ -27,8 +27,9 @@ export class MemoryGrowth implements Disposable {
     return this.#watch.peak;
   }
 
-  /** The line for what has happened until now. */
+  /** The line for what has happened until now. Throws when there was nothing to watch. */
   toRow(meanwhile: string): Row {
+    if (this.peakMb === 0) throw new Error(`the ${this.#of} was not there during ${meanwhile}`);
     const grownMb = Math.max(0, this.peakMb - this.#beforeMb);
     const before = this.#beforeMb.toFixed(0);
     return {
@@ -44,4 +45,9 @@ export class MemoryGrowth implements Disposable {
   [Symbol.dispose](): void {
     this.#watch[Symbol.dispose]();
   }
+}
+
+/** What has ended meanwhile counts for nothing; the kernel tells no size of it. */
+async function sizeOf(pid: number): Promise<number> {
+  return (await residentMb(pid).catch(() => 0)) || 0;
 }

@@ -10,8 +10,10 @@ import { writeNoise } from './write-noise.ts';
 const parent = '/var/tmp/sprites-test';
 const sizeGb = 10;
 const sizeBytes = sizeGb * 1e9;
-/** What the command is compared with is itself, when it copies as little as this. */
-const smallBytes = 1e6;
+/** The command is compared with itself when it copies as much as this. */
+const smallBytes = 1e9;
+
+type Copy = { readonly what: string; readonly from: string; readonly to: string; readonly usualMb: number };
 
 /** A file larger than the memory anything on its way may take. Needs 20 GB of disk and some minutes. */
 export const filesBig: Measurement = {
@@ -26,27 +28,37 @@ export const filesBig: Measurement = {
     await using command = await SpriteCommand.open(server);
     const [source, back] = [path.join(folder, 'big'), path.join(folder, 'back')];
     const agents = await pidsOfSprite((await client.getSprite(sprite.name)).id ?? 'unknown');
-    await writeNoise(source, smallBytes);
-    const small = command.start(['cp', source, `${sprite.name}:small`]);
-    using usual = await MemoryGrowth.watch('command', [small.pid ?? 0]);
-    await command.finish(small);
-    const commandMb = usual.peakMb;
-    const measure = async (what: string, from: string, to: string): Promise<readonly Row[]> => {
+    const measure = async ({ what, from, to, usualMb }: Copy): Promise<readonly Row[]> => {
       using serverGrowth = await MemoryGrowth.watch('server', [server.pid]);
       using agentGrowth = await MemoryGrowth.watch('agent', agents);
       const startedMs = performance.now();
       const running = command.start(['cp', from, to]);
-      using commandGrowth = await MemoryGrowth.watch('command', [running.pid ?? 0], commandMb);
+      using commandGrowth = await MemoryGrowth.watch('command', [running.pid ?? 0], usualMb);
       await command.finish(running);
       const mbPerS = sizeBytes / 1000 / (performance.now() - startedMs);
       const growths = [serverGrowth, agentGrowth, commandGrowth].map((one) => one.toRow(what));
       return [{ what, n: 1, p50: mbPerS, unit: 'MB/s' }, ...growths];
     };
     try {
+      await writeNoise(source, smallBytes);
+      const usual = {
+        into: await peakMb(command, source, `${sprite.name}:small`),
+        outOf: await peakMb(command, `${sprite.name}:small`, back),
+      };
       await writeNoise(source, sizeBytes);
-      const into = await measure(`${sizeGb} GB in, \`sprite cp\``, source, `${sprite.name}:big`);
+      const into = await measure({
+        what: `${sizeGb} GB in, \`sprite cp\``,
+        from: source,
+        to: `${sprite.name}:big`,
+        usualMb: usual.into,
+      });
       await rm(source);
-      const outOf = await measure(`${sizeGb} GB out, \`sprite cp\``, `${sprite.name}:big`, back);
+      const outOf = await measure({
+        what: `${sizeGb} GB out, \`sprite cp\``,
+        from: `${sprite.name}:big`,
+        to: back,
+        usualMb: usual.outOf,
+      });
       const { size } = await stat(back);
       if (size !== sizeBytes) throw new Error(`${size} bytes came of ${sizeBytes}`);
       return [...into, ...outOf];
@@ -56,3 +68,10 @@ export const filesBig: Measurement = {
     }
   },
 };
+
+async function peakMb(command: SpriteCommand, from: string, to: string): Promise<number> {
+  const running = command.start(['cp', from, to]);
+  using growth = await MemoryGrowth.watch('command', [running.pid ?? 0]);
+  await command.finish(running);
+  return growth.peakMb;
+}
