@@ -117,7 +117,7 @@ describe('sprite cp', () => {
       [':shown', 'shown-back'],
     ]) {
       const terminal = cli.terminal(['cp', '-r', '-s', sprite.name, ...args]);
-      await terminal.see(/[█░]{20} +\d+% .*of 315 MB  [0-9.]+ [kMG]?B\/s/);
+      await terminal.see(/[█░]{20} +\d+% .*of 315 MB {2}[0-9.]+ [kMG]?B\/s/);
       expect(await terminal.end()).toBe(0);
     }
     expect((await stat(here('shown-back'))).size).toBe(size);

@@ -18,7 +18,13 @@ describe('tasks', () => {
   it('hold the sprite until they expire', () => {
     tasks.create('build', 60_000);
     expect(tasks.holds()).toEqual([
-      { kind: 'task', id: 'build', label: 'build', until: '2026-01-01T00:01:00.000Z' },
+      {
+        kind: 'task',
+        id: 'build',
+        label: 'build',
+        since: '2026-01-01T00:00:00.000Z',
+        until: '2026-01-01T00:01:00.000Z',
+      },
     ]);
     vi.advanceTimersByTime(59_999);
     expect(tasks.holds()).toHaveLength(1);
