@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { SpriteError } from '@sprites/contract';
 import { describe, expect, it } from 'vitest';
 import { createLog } from '../log.ts';
@@ -101,6 +101,35 @@ describe('createListener', () => {
         .end();
     });
     expect(await refused).toBe(429);
+  });
+
+  it('refuses the longest heads when too much of them arrives at once, and no others', async () => {
+    await using server = await listening(
+      async (request, response) => {
+        for await (const _ of request);
+        response.end('ok');
+      },
+      { headsBytes: 1_000_000 },
+    );
+    const port = Number(new URL(server.url).port);
+    const begin = (bytes: number): Socket => {
+      const socket = connect(port, '127.0.0.1');
+      socket.write(`GET / HTTP/1.1\r\nHost: a\r\nX-Long: ${'x'.repeat(bytes)}`);
+      return socket;
+    };
+    // a body does not count, nor does a connection that had one before
+    const body = 'x'.repeat(2_000_000);
+    expect(await (await fetch(server.url, { method: 'POST', body })).text()).toBe('ok');
+    const [short, long] = [begin(100_000), begin(600_000)];
+    const longest = begin(700_000);
+    const [refusal] = await once(longest, 'data');
+    expect(String(refusal)).toMatch(/^HTTP\/1\.1 503 .*"unavailable"/s);
+    for (const socket of [short, long]) {
+      socket.write('\r\n\r\n');
+      expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1\.1 200 /);
+      socket.destroy();
+    }
+    expect(await (await fetch(server.url, { method: 'POST', body })).text()).toBe('ok');
   });
 
   it('ends a connection that it was handed when its headers do not come', async () => {

@@ -6,11 +6,14 @@ import type { Logger } from '../log.ts';
 import type { Metrics } from '../metrics.ts';
 import { refuseUpgrade, sendError } from './answer.ts';
 import { countedBy } from './authenticate.ts';
+import { HeadBudget } from './head-budget.ts';
 import { RateError, type RateLimit, rateHeaders } from './rate-limit.ts';
 import { contextOf, type RequestContext, setContext } from './request-context.ts';
 
 /** Largest request line with headers, in bytes: exec puts command and environment into the query. Spec section 1.1. */
 const maxHeaderBytes = 4 * 1024 * 1024;
+/** Most bytes of heads that are arriving at the same time. */
+const defaultHeadsBytes = 256 * 1024 * 1024;
 /** Longest time for a request's headers to arrive, in `ms`. */
 const defaultHeadersTimeoutMs = 30_000;
 
@@ -22,6 +25,8 @@ export type ListenerDeps = {
   readonly rate?: RateLimit | undefined;
   /** longest time for a request's headers to arrive, in `ms`; 30 s unless given */
   readonly headersTimeoutMs?: number;
+  /** most bytes of heads that are arriving at the same time; 256 MiB unless given */
+  readonly headsBytes?: number;
   readonly answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
   /** resolves to the status that was answered */
   readonly upgrade: (request: IncomingMessage, socket: Duplex, first: Buffer) => Promise<number>;
@@ -29,7 +34,8 @@ export type ListenerDeps = {
 
 /** Makes the HTTP server: request ids, the log line and the metrics of every request are made here. */
 export function createListener(deps: ListenerDeps): Server {
-  const { headersTimeoutMs = defaultHeadersTimeoutMs } = deps;
+  const { headersTimeoutMs = defaultHeadersTimeoutMs, headsBytes = defaultHeadsBytes } = deps;
+  const heads = new HeadBudget(deps.clock, headsBytes);
   const server = createServer({
     maxHeaderSize: maxHeaderBytes,
     headersTimeout: headersTimeoutMs,
@@ -38,7 +44,9 @@ export function createListener(deps: ListenerDeps): Server {
     keepAliveTimeout: 75_000,
     noDelay: true,
   });
+  server.on('connection', (socket) => heads.add(socket));
   server.on('request', (request, response) => {
+    heads.take(request, response);
     const context = begin(deps, request);
     response.setHeader('x-request-id', context.id);
     response.once('close', () => finish(deps, request, response.statusCode, !response.writableFinished));
@@ -55,6 +63,7 @@ export function createListener(deps: ListenerDeps): Server {
     });
   });
   server.on('upgrade', (request, socket, first) => {
+    heads.release(socket);
     const context = begin(deps, request);
     socket.on('error', () => socket.destroy());
     Promise.try(() => {
