@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { call, upgrade } from '../http.ts';
 import { testServer } from '../server.ts';
@@ -128,6 +130,15 @@ describe('a bad request', () => {
       code: 'sprite_already_exists',
     });
     expect((await call(server, 'DELETE', `/v1/sprites/${name}`)).status).toBe(204);
+  });
+
+  it('without a token is 401 before its body has come', async () => {
+    const { hostname, port } = new URL(server.baseURL);
+    const socket = connect(Number(port), hostname);
+    socket.write('POST /v1/sprites HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n{"name":');
+    const [answer] = await once(socket, 'data');
+    expect(String(answer)).toMatch(/^HTTP\/1\.1 401 /);
+    socket.destroy();
   });
 
   it('with a body larger than any that makes sense is 413', async () => {

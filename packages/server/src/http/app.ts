@@ -69,19 +69,17 @@ function methodsOf(path: string): readonly string[] {
   return [...new Set(matching.map((endpoint) => endpoint.method))];
 }
 
-/** Registers the handler of an endpoint that asks for a token. */
+/** Registers the handler of an endpoint that asks for a token; nothing of the body is read before that is known. */
 export function serve<const E extends Endpoint>(
   app: App,
   store: Store,
   endpoint: E,
   handle: (call: OrgCall<E>) => Promise<Response> | Response,
 ): void {
-  serveOpen(app, endpoint, async (call) => {
-    const { incoming } = call.context.env;
-    const context = contextOf(incoming);
-    const org = await authenticateRequest(store, incoming, { endpoint, name: call.parameters.name });
-    context.org = org.slug;
-    return handle({ ...call, org });
+  register<E>(app, endpoint, async ({ env }, { name }) => {
+    const org = await authenticateRequest(store, env.incoming, { endpoint, name });
+    contextOf(env.incoming).org = org.slug;
+    return (call) => handle({ ...call, org });
   });
 }
 
@@ -91,23 +89,29 @@ export function serveOpen<const E extends Endpoint>(
   endpoint: E,
   handle: (call: Call<E>) => Promise<Response> | Response,
 ): void {
+  register<E>(app, endpoint, async () => handle);
+}
+
+type Admit<E extends Endpoint> = (
+  context: Context<Env>,
+  parameters: Readonly<Record<string, string>>,
+) => Promise<(call: Call<E>) => Promise<Response> | Response>;
+
+function register<E extends Endpoint>(app: App, endpoint: E, admit: Admit<E>): void {
   const path = endpoint.path.replaceAll(/\{(\w+)\}/g, ':$1');
   app.on(endpoint.method, path, async (context) => {
     const request = contextOf(context.env.incoming);
     request.route = endpoint.id;
     const parameters: Record<string, string> = context.req.param();
     if (parameters.name !== undefined) request.sprite = parameters.name.slice(0, 80);
-    const lazy = {
-      get query() {
-        return endpoint.query === undefined ? undefined : parseInput(endpoint.query, context.req.query());
-      },
-    };
+    const handle = await admit(context, parameters);
+    const query = endpoint.query === undefined ? undefined : parseInput(endpoint.query, context.req.query());
     const body =
       endpoint.body === undefined
         ? undefined
         : parseInput(endpoint.body, await readJson(context.req.raw), endpoint.bodyError);
     // query and body were parsed by the endpoint's own schemas
-    const call = { context, parameters, query: lazy.query, body, signal: context.req.raw.signal } as Call<E>;
+    const call = { context, parameters, query, body, signal: context.req.raw.signal } as Call<E>;
     return handle(call);
   });
 }
