@@ -1,6 +1,9 @@
 import koffi from 'koffi';
 import { SystemCallError } from './syscall.ts';
 
+export * from './ext4-inodes.ts';
+export * from './file-stats.ts';
+
 const libc = koffi.load('libc.so.6');
 const lgetxattr = libc.func('lgetxattr', 'long', ['void *', 'str', 'void *', 'size_t']);
 const llistxattr = libc.func('llistxattr', 'long', ['void *', 'void *', 'size_t']);
@@ -38,9 +41,9 @@ export function seekNextData(fd: number, position: number): number | undefined {
   throw error;
 }
 
-/** Has the kernel begin to read the start of an open file, without waiting for it. */
-export function readAhead(fd: number, bytes: number): void {
-  posixFadvise(fd, 0, bytes, willNeed);
+/** Has the kernel begin to read a part of an open file, without waiting for it. */
+export function readAhead(fd: number, position: number, bytes: number): void {
+  posixFadvise(fd, position, bytes, willNeed);
 }
 
 function readGrowing(read: (buffer: Buffer) => unknown): Buffer | undefined {

@@ -5,7 +5,6 @@ import type { OpenFiles } from './open-files.ts';
 
 const chunkBytes = 256 * 1024;
 const chunks = [Buffer.allocUnsafe(chunkBytes), Buffer.allocUnsafe(chunkBytes)] as const;
-const permissions = 0o7777n;
 const overlayPrefix = 'trusted.overlay.';
 
 /**
@@ -19,26 +18,28 @@ export function isUntouched(before: Entry, after: Entry, quietBeforeNs: bigint):
   if (!before.isUpper && !after.isUpper) return before.origin !== undefined && before.origin === after.origin;
   if (!before.isUpper || !after.isUpper) return false;
   return (
-    a.ino === b.ino &&
+    a.inode === b.inode &&
     a.ctimeNs === b.ctimeNs &&
     a.mtimeNs === b.mtimeNs &&
-    a.size === b.size &&
-    a.mode === b.mode &&
+    a.sizeBytes === b.sizeBytes &&
+    a.kind === b.kind &&
+    a.permissions === b.permissions &&
     a.ctimeNs < quietBeforeNs
   );
 }
 
 /** Whether only reading them can tell if two entries of the same kind have the same content. */
 export function mustBeRead(before: Entry, after: Entry): boolean {
-  return before.stats.isFile() && before.stats.size === after.stats.size && before.stats.size > 0n;
+  const { kind, sizeBytes } = before.stats;
+  return kind === 'file' && sizeBytes === after.stats.sizeBytes && sizeBytes > 0n;
 }
 
 /** Whether two entries of the same kind have the same content; directories always do. */
 export function hasSameContent(before: Entry, after: Entry, files: OpenFiles): boolean {
-  const { stats } = before;
-  if (stats.isSymbolicLink()) return readTarget(before).equals(readTarget(after));
-  if (stats.isCharacterDevice() || stats.isBlockDevice()) return stats.rdev === after.stats.rdev;
-  if (stats.isFile() && stats.size !== after.stats.size) return false;
+  const { kind, device, sizeBytes } = before.stats;
+  if (kind === 'symlink') return readTarget(before).equals(readTarget(after));
+  if (kind === 'char_device' || kind === 'block_device') return device === after.stats.device;
+  if (kind === 'file' && sizeBytes !== after.stats.sizeBytes) return false;
   return !mustBeRead(before, after) || hasSameBytes(before, after, files);
 }
 
@@ -46,8 +47,8 @@ export function hasSameContent(before: Entry, after: Entry, files: OpenFiles): b
 export function hasSameMetadata(before: Entry, after: Entry): boolean {
   const [a, b] = [before.stats, after.stats];
   if (a.uid !== b.uid || a.gid !== b.gid) return false;
-  if ((a.mode & permissions) !== (b.mode & permissions)) return false;
-  if (!a.isDirectory() && a.mtimeNs !== b.mtimeNs) return false;
+  if (a.permissions !== b.permissions) return false;
+  if (a.kind !== 'directory' && a.mtimeNs !== b.mtimeNs) return false;
   return readAttributes(before.file) === readAttributes(after.file);
 }
 
@@ -64,6 +65,10 @@ function readAttributes(file: Bytes): string {
 }
 
 function hasSameBytes(before: Entry, after: Entry, files: OpenFiles): boolean {
+  const [bufferA, bufferB] = chunks;
+  const bytes = files.read({ entry: before, buffer: bufferA });
+  const others = bytes && files.read({ entry: after, buffer: bufferB });
+  if (bytes !== undefined && others !== undefined) return bytes.equals(others);
   const a = files.take(before);
   try {
     const b = files.take(after);

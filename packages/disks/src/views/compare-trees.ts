@@ -1,7 +1,14 @@
-import type { FileFacts, FileKind, PathChange } from '@sprites/contract';
+import type { FileFacts, PathChange } from '@sprites/contract';
 import { SpriteError } from '@sprites/contract/errors';
 import { hasSameContent, hasSameMetadata, isUntouched, mustBeRead, readTarget } from './compare-files.ts';
-import { type Bytes, type Entry, type LayeredTree, list, withShortPaths } from './layered-tree.ts';
+import {
+  type Bytes,
+  type Entry,
+  type LayeredTree,
+  list,
+  withDirectory,
+  withShortPaths,
+} from './layered-tree.ts';
 import { OpenFiles } from './open-files.ts';
 
 export type TreeComparison = {
@@ -14,18 +21,22 @@ export type TreeComparison = {
   readonly emit: (change: PathChange) => void;
 };
 
+/** What may be said of a pair: how it differs, or nothing. */
+type Change = PathChange['change'] | undefined;
+
 type Pair = { readonly before: Entry | undefined; readonly after: Entry | undefined };
 
 /** deeper trees are not made by people, and each level takes memory here */
 const deepest = 1000;
 const namesAtOnce = 64;
 const latestMs = 253_402_300_799_999;
+const nsPerMs = 1_000_000n;
 
 /** Compares two trees at and below the path, in byte order of paths. */
 export function compareTrees(comparison: TreeComparison): void {
   using files = new OpenFiles();
   const walk = new Walk(comparison, files);
-  walk.compare({ before: comparison.before.root, after: comparison.after.root }, '', 0);
+  walk.compareRoots();
 }
 
 class Walk {
@@ -37,8 +48,15 @@ class Walk {
     this.#files = files;
   }
 
-  compare({ before, after }: Pair, path: Bytes, depth: number): void {
-    if (depth >= this.#comparison.path.length) this.#report(before, after, path);
+  compareRoots(): void {
+    const { before, after, path } = this.#comparison;
+    const roots = { before: before.root, after: after.root };
+    if (path.length === 0) this.#report(roots, this.#changeOf(roots), '');
+    this.#descend(roots, '', 0);
+  }
+
+  /** Compares what is in a pair of directories, which has the path and is so deep. */
+  #descend({ before, after }: Pair, path: Bytes, depth: number): void {
     const directories = { before: onlyDirectory(before), after: onlyDirectory(after) };
     if (directories.before === undefined && directories.after === undefined) return;
     if (isPlainlyEqual(directories)) return;
@@ -58,27 +76,40 @@ class Walk {
   #compareEntries(pair: Pair, path: Bytes, depth: number): void {
     const wanted = this.#comparison.path[depth];
     const names = wanted === undefined ? this.#names(pair) : [wanted];
+    const isWanted = depth + 1 >= this.#comparison.path.length;
     for (let at = 0; at < names.length; at += namesAtOnce) {
-      const found = names
-        .slice(at, at + namesAtOnce)
-        .map((name) => ({ name, entries: this.#find(pair, name) }));
-      for (const { entries } of found) this.#prepare(entries);
-      for (const { name, entries } of found) this.compare(entries, `${path}/${name}`, depth + 1);
+      const some = names.slice(at, at + namesAtOnce);
+      const found = this.#find(pair, some);
+      // all of them before anything below them, so that they need not be kept open or in memory
+      const changes = isWanted ? this.#changesOf(found) : [];
+      for (const [index, entries] of found.entries()) {
+        const inner = `${path}/${some[index]}`;
+        this.#report(entries, changes[index], inner);
+        this.#descend(entries, inner, depth + 1);
+      }
     }
   }
 
-  #find({ before, after }: Pair, name: Bytes): Pair {
-    return {
-      before: before && this.#comparison.before.find(before, name),
-      after: after && this.#comparison.after.find(after, name),
-    };
+  #find({ before, after }: Pair, names: readonly Bytes[]): readonly Pair[] {
+    return withDirectory(before, names.length, (beforeDir) =>
+      withDirectory(after, names.length, (afterDir) =>
+        names.map((name) => ({
+          before: beforeDir && this.#comparison.before.find(beforeDir, name),
+          after: afterDir && this.#comparison.after.find(afterDir, name),
+        })),
+      ),
+    );
   }
 
-  #prepare({ before, after }: Pair): void {
-    if (before === undefined || after === undefined || kindOf(before) !== kindOf(after)) return;
-    if (!mustBeRead(before, after) || isUntouched(before, after, this.#comparison.quietBeforeNs)) return;
-    this.#files.prepare(before);
-    this.#files.prepare(after);
+  #changesOf(pairs: readonly Pair[]): readonly Change[] {
+    this.#files.prepare(pairs.flatMap((pair) => this.#mustBeRead(pair)));
+    return pairs.map((pair) => this.#changeOf(pair));
+  }
+
+  #mustBeRead({ before, after }: Pair): readonly Entry[] {
+    if (before === undefined || after === undefined || before.stats.kind !== after.stats.kind) return [];
+    if (!mustBeRead(before, after) || isUntouched(before, after, this.#comparison.quietBeforeNs)) return [];
+    return [before, after];
   }
 
   /** Where the same of the image shows through on both sides, only what a disk changed can differ. */
@@ -93,8 +124,7 @@ class Walk {
     return [...new Set(names)].sort();
   }
 
-  #report(before: Entry | undefined, after: Entry | undefined, path: Bytes): void {
-    const change = this.#changeOf(before, after);
+  #report({ before, after }: Pair, change: Change, path: Bytes): void {
     if (change === undefined) return;
     const facts = {
       ...(before === undefined ? {} : { before: factsOf(before) }),
@@ -103,10 +133,10 @@ class Walk {
     this.#comparison.emit({ change, ...nameOf(path === '' ? '/' : path), ...facts });
   }
 
-  #changeOf(before: Entry | undefined, after: Entry | undefined): PathChange['change'] | undefined {
+  #changeOf({ before, after }: Pair): Change {
     if (before === undefined) return after === undefined ? undefined : 'added';
     if (after === undefined) return 'removed';
-    if (kindOf(before) !== kindOf(after)) return 'retyped';
+    if (before.stats.kind !== after.stats.kind) return 'retyped';
     if (isUntouched(before, after, this.#comparison.quietBeforeNs)) return undefined;
     if (!hasSameContent(before, after, this.#files)) return 'changed';
     return hasSameMetadata(before, after) ? undefined : 'metadata';
@@ -121,29 +151,18 @@ function isPlainlyEqual({ before, after }: Pair): boolean {
 }
 
 function onlyDirectory(entry: Entry | undefined): Entry | undefined {
-  return entry?.stats.isDirectory() === true ? entry : undefined;
-}
-
-/** The kind of file an entry is. */
-export function kindOf({ stats }: Entry): FileKind {
-  if (stats.isFile()) return 'file';
-  if (stats.isDirectory()) return 'directory';
-  if (stats.isSymbolicLink()) return 'symlink';
-  if (stats.isFIFO()) return 'fifo';
-  if (stats.isSocket()) return 'socket';
-  return stats.isBlockDevice() ? 'block_device' : 'char_device';
+  return entry?.stats.kind === 'directory' ? entry : undefined;
 }
 
 function factsOf(entry: Entry): FileFacts {
-  const { stats } = entry;
-  const kind = kindOf(entry);
+  const { kind, sizeBytes, permissions, uid, gid, mtimeNs } = entry.stats;
   return {
     kind,
-    size: kind === 'file' ? Number(stats.size) : 0,
-    mode: (stats.mode & 0o7777n).toString(8).padStart(4, '0'),
-    uid: Number(stats.uid),
-    gid: Number(stats.gid),
-    mtime: new Date(Math.max(-latestMs, Math.min(latestMs, Number(stats.mtimeMs)))).toISOString(),
+    size: kind === 'file' ? Number(sizeBytes) : 0,
+    mode: permissions.toString(8).padStart(4, '0'),
+    uid,
+    gid,
+    mtime: toTime(Number(mtimeNs / nsPerMs)),
     ...(kind === 'symlink' ? { target: readTarget(entry).toString() } : {}),
   };
 }
@@ -154,4 +173,8 @@ function nameOf(path: Bytes): Pick<PathChange, 'path' | 'path_base64'> {
   return Buffer.from(text, 'utf8').equals(bytes)
     ? { path: text }
     : { path: text, path_base64: bytes.toString('base64') };
+}
+
+function toTime(ms: number): string {
+  return new Date(Math.max(-latestMs, Math.min(latestMs, ms))).toISOString();
 }

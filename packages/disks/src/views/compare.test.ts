@@ -12,6 +12,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -184,4 +185,69 @@ describe('compare', () => {
     await f.disks.saveCheckpoint('one', 'v2');
     expect(await f.compare('v1', 'v2')).toMatchObject([{ change: 'added', path: '/etc/late' }]);
   });
+
+  it('tells other content from the same written anew, wherever its blocks lie', async () => {
+    await using f = await openSpriteTree(fillImage);
+    const at = (name: string): string => join(f.root, 'etc', name);
+    const write = (name: string, bytes: Buffer): void => {
+      rmSync(at(name), { force: true });
+      writeFileSync(at(name), bytes);
+      utimesSync(at(name), 1000, 1000);
+    };
+    const sizes = [1, 4096, 5000, 65_536, 65_537, 300_000];
+    const zeros = (size: number): Buffer => Buffer.alloc(size);
+    const lastOne = (size: number): Buffer => Buffer.concat([zeros(size - 1), Buffer.of(1)]);
+    for (const size of sizes) {
+      write(`same${size}`, lastOne(size));
+      write(`other${size}`, lastOne(size));
+      for (const name of [`hole${size}`, `filled${size}`]) {
+        writeFileSync(at(name), '');
+        truncateSync(at(name), size);
+        utimesSync(at(name), 1000, 1000);
+      }
+    }
+    await f.save('v1');
+    for (const size of sizes) {
+      write(`same${size}`, lastOne(size));
+      write(`other${size}`, zeros(size));
+      write(`hole${size}`, zeros(size));
+      write(`filled${size}`, lastOne(size));
+    }
+    await f.save('v2');
+    const changed = sizes.flatMap((size) => [`changed /etc/other${size}`, `changed /etc/filled${size}`]);
+    for (const [before, after] of [
+      ['v1', 'v2'],
+      ['v2', 'v1'],
+    ]) {
+      const changes = await f.compare(before, after);
+      expect(changes.map(({ change, path }) => `${change} ${path}`)).toEqual(changed.toSorted());
+    }
+  }, 120_000);
+
+  it('compares again after a comparison that was left, aborted or refused', async () => {
+    await using f = await openSpriteTree(fillImage);
+    await f.save('v1');
+    for (let index = 0; index < 2000; index++) writeFileSync(join(f.root, 'etc', `n${index}`), 'x');
+    await f.save('v2');
+    const compare = (signal: AbortSignal) =>
+      f.views.compare({ before: f.source('v1'), after: f.source('v2'), path: '/' }, signal);
+    const count = async (): Promise<number> => (await f.compare('v1', 'v2', '/etc')).length;
+    expect(await count()).toBe(2000);
+    for await (const changes of compare(new AbortController().signal)) {
+      expect(changes.length).toBeGreaterThan(0);
+      break;
+    }
+    expect(await count()).toBe(2000);
+    const leaving = new AbortController();
+    await expect(
+      (async () => {
+        for await (const _ of compare(leaving.signal)) leaving.abort(new Error('left'));
+      })(),
+    ).rejects.toThrow('left');
+    expect(await count()).toBe(2000);
+    const nowhere = { before: f.source('v1'), after: f.source('v2'), path: '/none' };
+    const patch = f.views.patch(nowhere, new AbortController().signal);
+    await expect(Array.fromAsync(patch)).rejects.toMatchObject({ code: 'path_not_found' });
+    expect(await Promise.all([count(), count()])).toEqual([2000, 2000]);
+  }, 120_000);
 });

@@ -1,6 +1,7 @@
-import { type BigIntStats, closeSync, constants, lstatSync, openSync, readdirSync } from 'node:fs';
+import { closeSync, constants, openSync, readdirSync } from 'node:fs';
 import { SpriteError } from '@sprites/contract/errors';
-import { readAttribute } from '@sprites/linux/look';
+import { type FileStats, lookAt, noDirectory, readAttribute } from '@sprites/linux/look';
+import { DiskBlocks } from './disk-blocks.ts';
 
 /** Paths and names are one character per byte: names in a sprite are any bytes. */
 export type Bytes = string;
@@ -10,14 +11,18 @@ export type Layers = {
   readonly upper: Bytes;
   readonly image: Bytes;
   readonly imageDigest: string;
+  /** descriptor of the file that holds the disk, when it was left in order */
+  readonly disk: number | undefined;
 };
 
 /** What a name stands for in a sprite's tree. */
 export type Entry = {
-  readonly stats: BigIntStats;
+  readonly stats: FileStats;
   /** path on the host of what is seen */
   readonly file: Bytes;
   readonly isUpper: boolean;
+  /** holds a file that the disk has */
+  readonly disk: DiskBlocks | undefined;
   /** of a directory: its place in the upper layer */
   readonly upper: Bytes | undefined;
   /** of a directory: its place in the image, whose content shows through */
@@ -26,10 +31,22 @@ export type Entry = {
   readonly origin: string | undefined;
 };
 
+/** Where names of a layer are looked for: in an open directory, or by paths that begin alike. */
+type Place = { readonly fd: number; readonly prefix: Bytes };
+
+/** A directory in which names can be looked for. */
+export type Directory = {
+  readonly entry: Entry;
+  readonly upper: Place | undefined;
+  readonly lower: Place | undefined;
+};
+
 const path = 0o10000000;
 const { O_DIRECTORY, O_NOFOLLOW } = constants;
 /** the kernel takes 4096 in one call */
 const longPath = 2048;
+/** so many names are found faster in an open directory */
+const manyNames = 8;
 const largestDirectoryBytes = 64n * 1024n * 1024n;
 
 /**
@@ -39,14 +56,17 @@ const largestDirectoryBytes = 64n * 1024n * 1024n;
 export class LayeredTree {
   readonly root: Entry;
   readonly #layers: Layers;
+  readonly #disk: DiskBlocks | undefined;
 
   constructor(layers: Layers) {
     this.#layers = layers;
-    const { upper, image, imageDigest } = layers;
+    const { upper, image, imageDigest, disk } = layers;
+    this.#disk = disk === undefined ? undefined : new DiskBlocks(disk);
     this.root = {
-      stats: lookAt(upper),
+      stats: requireStats(upper),
       file: upper,
       isUpper: true,
+      disk: undefined,
       upper,
       lower: image,
       origin: `${imageDigest}:`,
@@ -54,17 +74,37 @@ export class LayeredTree {
   }
 
   /** What has the name in a directory, or undefined. */
-  find(directory: Entry, name: Bytes): Entry | undefined {
-    const lower = directory.lower === undefined ? undefined : `${directory.lower}/${name}`;
-    if (directory.upper !== undefined) {
-      const file = `${directory.upper}/${name}`;
-      const stats = look(file);
+  find({ entry, upper, lower }: Directory, name: Bytes): Entry | undefined {
+    const inImage = entry.lower === undefined ? undefined : `${entry.lower}/${name}`;
+    if (upper !== undefined) {
+      const stats = lookAt(upper.fd, upper.prefix + name);
       if (stats !== undefined) {
         if (isWhiteout(stats)) return undefined;
-        return stats.isDirectory() ? this.#merge(file, stats, directory, name) : upperEntry(file, stats);
+        const file = `${entry.upper}/${name}`;
+        if (stats.kind === 'directory') return this.#merge(file, stats, entry, name);
+        return {
+          stats,
+          file,
+          isUpper: true,
+          disk: this.#disk,
+          upper: undefined,
+          lower: undefined,
+          origin: undefined,
+        };
       }
     }
-    return lower === undefined ? undefined : this.#inImage(lower, `${directory.origin}/${name}`);
+    if (inImage === undefined || lower === undefined) return undefined;
+    const stats = lookAt(lower.fd, lower.prefix + name);
+    if (stats === undefined || isWhiteout(stats)) return undefined;
+    return {
+      stats,
+      file: inImage,
+      isUpper: false,
+      disk: undefined,
+      upper: undefined,
+      lower: stats.kind === 'directory' ? inImage : undefined,
+      origin: `${entry.origin}/${name}`,
+    };
   }
 
   /** All names in a directory, some of which may stand for nothing. */
@@ -73,13 +113,14 @@ export class LayeredTree {
     return [...(upper === undefined ? [] : list(upper)), ...(lower === undefined ? [] : list(lower))];
   }
 
-  #merge(file: Bytes, stats: BigIntStats, parent: Entry, name: Bytes): Entry {
+  #merge(file: Bytes, stats: FileStats, parent: Entry, name: Bytes): Entry {
     const { lower, origin } = this.#findLower(Buffer.from(file, 'latin1'), parent, name);
-    const merges = lower !== undefined && look(lower)?.isDirectory() === true;
+    const merges = lower !== undefined && look(lower)?.kind === 'directory';
     return {
       stats,
       file,
       isUpper: true,
+      disk: undefined,
       upper: file,
       lower: merges ? lower : undefined,
       origin: merges ? origin : undefined,
@@ -103,22 +144,9 @@ export class LayeredTree {
     for (const part of redirect.split('/').slice(1)) {
       if (part === '' || part === '.' || part === '..') return { lower: undefined, origin: undefined };
       lower = `${lower}/${part}`;
-      if (look(lower)?.isDirectory() !== true) return { lower: undefined, origin: undefined };
+      if (look(lower)?.kind !== 'directory') return { lower: undefined, origin: undefined };
     }
     return { lower, origin: `${imageDigest}:${redirect}` };
-  }
-
-  #inImage(file: Bytes, origin: string): Entry | undefined {
-    const stats = look(file);
-    if (stats === undefined || isWhiteout(stats)) return undefined;
-    return {
-      stats,
-      file,
-      isUpper: false,
-      upper: undefined,
-      lower: stats.isDirectory() ? file : undefined,
-      origin,
-    };
   }
 }
 
@@ -131,7 +159,7 @@ export function withShortPaths<T>(
   const opened: number[] = [];
   const shorten = (file: Bytes | undefined): Bytes | undefined => {
     if (file === undefined || file.length < longPath) return file;
-    const fd = openSync(Buffer.from(file, 'latin1'), path | O_DIRECTORY | O_NOFOLLOW);
+    const fd = openDirectory(file);
     opened.push(fd);
     return `/proc/self/fd/${fd}`;
   };
@@ -144,25 +172,47 @@ export function withShortPaths<T>(
   }
 }
 
+/** Does work in which some names are looked for in a directory; it is good during the work. */
+export function withDirectory<T>(
+  entry: Entry | undefined,
+  names: number,
+  work: (directory: Directory | undefined) => T,
+): T {
+  if (entry === undefined) return work(undefined);
+  const opened: number[] = [];
+  const openPlace = (file: Bytes | undefined): Place | undefined => {
+    if (file === undefined) return undefined;
+    if (names < manyNames) return { fd: noDirectory, prefix: `${file}/` };
+    const fd = openDirectory(file);
+    opened.push(fd);
+    return { fd, prefix: '' };
+  };
+  try {
+    return work({ entry, upper: openPlace(entry.upper), lower: openPlace(entry.lower) });
+  } finally {
+    for (const fd of opened) closeSync(fd);
+  }
+}
+
 /** The names in a directory of one layer. */
 export function list(file: Bytes): readonly Bytes[] {
   const place = Buffer.from(file, 'latin1');
-  const { size } = lookAt(file);
-  if (size > largestDirectoryBytes) {
-    throw new SpriteError('not_supported', `a directory of ${size} bytes is too large to be compared`);
+  const { sizeBytes } = requireStats(file);
+  if (sizeBytes > largestDirectoryBytes) {
+    throw new SpriteError('not_supported', `a directory of ${sizeBytes} bytes is too large to be compared`);
   }
   return readdirSync(place, 'latin1');
 }
 
-function upperEntry(file: Bytes, stats: BigIntStats): Entry {
-  return { stats, file, isUpper: true, upper: undefined, lower: undefined, origin: undefined };
+function openDirectory(file: Bytes): number {
+  return openSync(Buffer.from(file, 'latin1'), path | O_DIRECTORY | O_NOFOLLOW);
 }
 
-function look(file: Bytes): BigIntStats | undefined {
-  return lstatSync(Buffer.from(file, 'latin1'), { bigint: true, throwIfNoEntry: false });
+function look(file: Bytes): FileStats | undefined {
+  return lookAt(noDirectory, file);
 }
 
-function lookAt(file: Bytes): BigIntStats {
+function requireStats(file: Bytes): FileStats {
   const stats = look(file);
   if (stats === undefined)
     throw new SpriteError('checkpoint_damaged', 'a disk has lost the directory of its files');
@@ -170,6 +220,6 @@ function lookAt(file: Bytes): BigIntStats {
 }
 
 /** How overlayfs notes that something of the image is gone. */
-function isWhiteout(stats: BigIntStats): boolean {
-  return stats.isCharacterDevice() && stats.rdev === 0n;
+function isWhiteout({ kind, device }: FileStats): boolean {
+  return kind === 'char_device' && device === 0;
 }

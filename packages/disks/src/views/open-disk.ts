@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SpriteError } from '@sprites/contract';
 import type { ViewSource } from '@sprites/core';
@@ -28,6 +28,8 @@ export type OpenDisk = AsyncDisposable & {
   readonly path: string;
   /** when it was saved, or somewhat earlier; in seconds since the epoch */
   readonly savedAtS: number;
+  /** descriptor of the file that holds it, when it was left in order */
+  readonly fd: number | undefined;
 };
 
 /** Mounts the disk as it is saved or, for a live one, as it is at this moment. */
@@ -81,8 +83,16 @@ async function openCopy(
 
 /** The kernel replays the journal of what is attached for writing, also for a mount that is read-only. */
 async function mountFile(file: string, { isClean, writtenAtS }: Ext4Superblock): Promise<OpenDisk> {
+  await using opened = new AsyncDisposableStack();
+  const handle = isClean ? opened.use(await open(file, 'r')) : undefined;
   await using device = await attachLoop({ file, readOnly: isClean });
   const options = { errors: 'continue', ...(isClean ? { noload: true as const } : {}) };
-  const mounted = await mountDetached({ type: 'ext4', source: device.path, options });
-  return { path: mounted.path, savedAtS: writtenAtS, [Symbol.asyncDispose]: () => mounted.close() };
+  const mounted = opened.use(await mountDetached({ type: 'ext4', source: device.path, options }));
+  const kept = opened.move();
+  return {
+    path: mounted.path,
+    savedAtS: writtenAtS,
+    fd: handle?.fd,
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
 }

@@ -1,21 +1,32 @@
 import { closeSync, constants, openSync } from 'node:fs';
-import { readAhead } from '@sprites/linux/look';
+import { type BlockRun, readAhead } from '@sprites/linux/look';
+import type { DiskBlocks } from './disk-blocks.ts';
 import type { Entry } from './layered-tree.ts';
 
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 const aheadBytes = 256 * 1024;
 const mostOpen = 256;
 
-/** Files of trees, opened and read ahead some time before they are compared: the disks below answer many at once. */
+/** Files of trees, found and read ahead some time before they are compared: the disks below answer many at once. */
 export class OpenFiles implements Disposable {
   readonly #open = new Map<Entry, number>();
+  readonly #placed = new Map<Entry, readonly BlockRun[]>();
+  readonly #disks = new Set<DiskBlocks>();
 
-  /** Has the kernel begin to read a file that will be taken soon. */
-  prepare(entry: Entry): void {
-    if (this.#open.size >= mostOpen) this.#forgetOldest();
-    const fd = openFile(entry);
-    this.#open.set(entry, fd);
-    readAhead(fd, aheadBytes);
+  /** Has the kernel begin to read files that will be taken soon, before others are prepared. */
+  prepare(entries: readonly Entry[]): void {
+    this.#placed.clear();
+    for (const entry of entries) this.#prepare(entry);
+    for (const disk of this.#disks) disk.flush();
+    this.#disks.clear();
+  }
+
+  /** The content of a prepared file, in the buffer; undefined when the file must be taken. */
+  read({ entry, buffer }: { readonly entry: Entry; readonly buffer: Buffer }): Buffer | undefined {
+    const runs = this.#placed.get(entry);
+    const sizeBytes = Number(entry.stats.sizeBytes);
+    if (runs === undefined || entry.disk?.read(runs, sizeBytes, buffer) !== true) return undefined;
+    return buffer.subarray(0, sizeBytes);
   }
 
   /** A descriptor of the file, for the caller to close. */
@@ -27,6 +38,23 @@ export class OpenFiles implements Disposable {
 
   [Symbol.dispose](): void {
     while (this.#open.size > 0) this.#forgetOldest();
+  }
+
+  #prepare(entry: Entry): void {
+    const { disk, stats } = entry;
+    const runs = disk?.find(stats);
+    if (disk !== undefined && runs !== undefined) {
+      disk.prepare(runs);
+      this.#disks.add(disk);
+      this.#placed.set(entry, runs);
+    } else this.#prepareOpen(entry);
+  }
+
+  #prepareOpen(entry: Entry): void {
+    if (this.#open.size >= mostOpen) this.#forgetOldest();
+    const fd = openFile(entry);
+    this.#open.set(entry, fd);
+    readAhead(fd, 0, aheadBytes);
   }
 
   #forgetOldest(): void {

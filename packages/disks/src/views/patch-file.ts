@@ -1,8 +1,7 @@
 import { closeSync, fstatSync, readSync } from 'node:fs';
 import { SpriteError } from '@sprites/contract/errors';
 import { createTwoFilesPatch } from 'diff';
-import { kindOf } from './compare-trees.ts';
-import type { Bytes, Entry, LayeredTree } from './layered-tree.ts';
+import { type Bytes, type Entry, type LayeredTree, withDirectory } from './layered-tree.ts';
 import { openFile } from './open-files.ts';
 
 const largestBytes = 1024 * 1024;
@@ -42,20 +41,19 @@ function quote(name: string): string {
 function findFile(tree: LayeredTree, path: readonly Bytes[]): Entry | undefined {
   let entry: Entry | undefined = tree.root;
   for (const name of path) {
-    if (entry?.stats.isDirectory() !== true) return undefined;
-    entry = tree.find(entry, name);
+    if (entry?.stats.kind !== 'directory') return undefined;
+    entry = withDirectory(entry, 1, (directory) => directory && tree.find(directory, name));
   }
   return entry;
 }
 
 function readText(entry: Entry, name: string): string {
-  const kind = kindOf(entry);
+  const { kind, sizeBytes } = entry.stats;
   if (kind !== 'file') {
     throw new SpriteError('not_text', `/${name} is a ${kind.replace('_', ' ')}; only files have a patch`);
   }
-  const { size } = entry.stats;
-  if (size > largestBytes) {
-    const message = `/${name} has ${size} bytes; a patch is made of files of at most ${largestBytes}`;
+  if (sizeBytes > largestBytes) {
+    const message = `/${name} has ${sizeBytes} bytes; a patch is made of files of at most ${largestBytes}`;
     throw new SpriteError('not_text', message);
   }
   const bytes = readAll(entry);

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import type { PathChange } from '@sprites/contract';
 import type { Comparison, DiskViews, ViewSource } from '@sprites/core';
-import type { DetachedMount } from '@sprites/linux';
+import { type DetachedMount, withQuickGracePeriods } from '@sprites/linux';
 import type { Bytes, Layers } from './layered-tree.ts';
 import { type DiskFiles, type OpenDisk, openDisk, openImage } from './open-disk.ts';
 import { Slots } from './slots.ts';
-import { TreeWorker } from './tree-worker.ts';
+import { TreeWorkers } from './tree-workers.ts';
 import type { Message, Task } from './worker-messages.ts';
 
 /** Each takes a thread, two loop devices and three mounts. */
@@ -18,6 +18,7 @@ const nsPerSecond = 1_000_000_000n;
 export class ReflinkDiskViews implements DiskViews {
   readonly #files: DiskFiles;
   readonly #slots = new Slots(mostAtOnce);
+  readonly #workers = new TreeWorkers();
 
   constructor(files: DiskFiles) {
     this.#files = files;
@@ -43,7 +44,7 @@ export class ReflinkDiskViews implements DiskViews {
     using _ = await this.#slots.take(signal);
     await using mounts = new AsyncDisposableStack();
     // comes after the mounts to end before them: it reaches them by numbers that are soon used for something else
-    await using worker = new TreeWorker(signal);
+    await using worker = this.#workers.open();
     const [beforeDisk, afterDisk, image] = await openAll(mounts, [
       openDisk(this.#files, before),
       openDisk(this.#files, after),
@@ -51,13 +52,14 @@ export class ReflinkDiskViews implements DiskViews {
     ]);
     const isSameImage = before.imageDigest === after.imageDigest;
     const afterImage = isSameImage ? image : mounts.use(await openImage(after.imageFile));
-    yield* worker.run({
+    const task = {
       kind,
       before: layersOf(before, beforeDisk, image),
       after: layersOf(after, afterDisk, afterImage),
       path: toNames(path),
       quietBeforeNs: BigInt(Math.min(beforeDisk.savedAtS, afterDisk.savedAtS)) * nsPerSecond - tickNs,
-    });
+    };
+    yield* worker.run(task, signal);
   }
 }
 
@@ -66,13 +68,22 @@ async function openAll<const T extends readonly AsyncDisposable[]>(
   stack: AsyncDisposableStack,
   openings: { readonly [K in keyof T]: Promise<T[K]> },
 ): Promise<T> {
-  const settled = await Promise.allSettled(openings);
-  for (const one of settled) if (one.status === 'fulfilled') stack.use(one.value);
+  const settled = await withQuickGracePeriods(() => Promise.allSettled(openings));
+  const opened = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  // at once, as what the kernel remembers of thousands of files takes it a moment to forget
+  stack.defer(async () => {
+    await withQuickGracePeriods(() => Promise.all(opened.map((one) => one[Symbol.asyncDispose]())));
+  });
   return Promise.all(openings);
 }
 
 function layersOf(source: ViewSource, disk: OpenDisk, image: DetachedMount): Layers {
-  return { upper: join(disk.path, 'upper'), image: image.path, imageDigest: source.imageDigest };
+  return {
+    upper: join(disk.path, 'upper'),
+    image: image.path,
+    imageDigest: source.imageDigest,
+    disk: disk.fd,
+  };
 }
 
 function toNames(path: string): readonly Bytes[] {

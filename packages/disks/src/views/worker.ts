@@ -9,7 +9,7 @@ import { type Message, mostWaiting, type Task } from './worker-messages.ts';
 const mostChanges = 256;
 const mostCharacters = 64 * 1024;
 
-// started by `runWorker` with exactly this
+// started by `TreeWorker` with exactly this
 const waiting = new Int32Array(workerData as SharedArrayBuffer);
 
 /** Stands still while the reader has enough to read. */
@@ -59,4 +59,4 @@ async function run(task: Task): Promise<void> {
   }
 }
 
-parentPort?.once('message', run);
+parentPort?.on('message', run);
