@@ -25,6 +25,8 @@ export type LoopbackTarget = {
   readonly netnsFd: number;
   readonly family: 4 | 6;
   readonly port: number;
+  /** takes what is read, in memory of its own */
+  readonly reader?: { readonly memory: () => Uint8Array; readonly take: (length: number) => void };
 };
 
 /**
@@ -39,11 +41,21 @@ export async function connectLoopback(target: LoopbackTarget, signal: AbortSigna
     while (!isWritable(fd)) await delay(lookEveryMs, undefined, { signal });
     const errno = pendingError(fd);
     if (errno !== 0) throw new SystemCallError('connect', errno, `port ${target.port}`);
-    return new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
+    const { reader } = target;
+    const onread = reader && { buffer: reader.memory, callback: passTo(reader) };
+    return new Socket({ fd, readable: true, writable: true, allowHalfOpen: true, ...(onread && { onread }) });
   } catch (error) {
     closeSync(fd);
     throw signal.aborted ? signal.reason : error;
   }
+}
+
+function passTo({ take }: NonNullable<LoopbackTarget['reader']>): (length: number) => boolean {
+  return (length) => {
+    take(length);
+    // whoever wants no more has paused the stream
+    return true;
+  };
 }
 
 function begin({ netnsFd, family, port }: LoopbackTarget): number {

@@ -129,7 +129,7 @@ function createFront(
       const port = /:\d{1,5}$/.exec(host)?.[0] ?? '';
       return `${client.proto}://${sites.domain}${port}/signin?${new URLSearchParams({ sprite: label, path })}`;
     },
-    onAnswer: (status) => metrics.urlRequests.inc({ status }),
+    onAnswer: (status) => metrics.countUrlAnswer(status),
   });
 }
 

@@ -7,7 +7,8 @@ export class Metrics {
   readonly registry = new Registry();
   readonly requests: Counter<'method' | 'route' | 'status'>;
   readonly requestSeconds: Histogram<'method' | 'route'>;
-  readonly urlRequests: Counter<'status'>;
+  /** requests to URLs by status that the counter does not have yet: it takes longer than the rest of an answer's end */
+  readonly #urlAnswers = new Map<number, number>();
   readonly execs: Counter<'transport'>;
   readonly wakes: Counter<'kind' | 'result'>;
   readonly wakeSeconds: Histogram<'kind'>;
@@ -32,11 +33,15 @@ export class Metrics {
       buckets: seconds,
       registers,
     });
-    this.urlRequests = new Counter({
+    const urlRequests: Counter<'status'> = new Counter({
       name: 'sprites_url_requests_total',
       help: 'Requests to the URLs of sprites that were answered',
       labelNames: ['status'],
       registers,
+      collect: () => {
+        for (const [status, count] of this.#urlAnswers) urlRequests.inc({ status }, count);
+        this.#urlAnswers.clear();
+      },
     });
     this.execs = new Counter({
       name: 'sprites_execs_total',
@@ -84,5 +89,10 @@ export class Metrics {
       registers,
       collect: () => ready.set(countReady()),
     });
+  }
+
+  /** Counts an answer to a request to a sprite's URL. */
+  countUrlAnswer(status: number): void {
+    this.#urlAnswers.set(status, (this.#urlAnswers.get(status) ?? 0) + 1);
   }
 }

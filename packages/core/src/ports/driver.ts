@@ -1,5 +1,20 @@
 import type { PrivilegesPolicy } from '@sprites/contract';
 
+/** Takes what comes of a stream in memory of its own, so that nothing is made for each read. */
+export type ByteReader = {
+  /** memory for the next read */
+  readonly memory: () => Uint8Array;
+  /** Takes the first `length` bytes of that memory. */
+  readonly take: (length: number) => void;
+};
+
+/** A TCP port on the loopback of a machine. */
+export type PortTarget = {
+  readonly port: number;
+  /** gets what comes, in place of the stream's listeners; its end comes by the stream */
+  readonly reader?: ByteReader;
+};
+
 /** What a machine may use of the host. */
 export type MachineLimits = {
   readonly cpus: number;
@@ -109,7 +124,7 @@ export interface Driver<Stream extends Destroyable = Destroyable> {
    * Opens a byte stream to a TCP port on the loopback of a running machine. Throws `port_unreachable` when nothing listens
    * there or there is no machine, `not_supported` where machines keep their loopback to themselves.
    */
-  connect(spriteId: string, port: number, signal: AbortSignal): Promise<Stream>;
+  connect(spriteId: string, target: PortTarget, signal: AbortSignal): Promise<Stream>;
   /** Resolves when the machine has ended by itself or by stop. */
   exited(spriteId: string, signal: AbortSignal): Promise<void>;
 }

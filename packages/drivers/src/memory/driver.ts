@@ -1,6 +1,15 @@
 import { Duplex } from 'node:stream';
 import { SpriteError } from '@sprites/contract';
-import type { Driver, Isolation, MachineName, MachineSpec, PlugTarget, RunningMachine } from '@sprites/core';
+import type {
+  ByteReader,
+  Driver,
+  Isolation,
+  MachineName,
+  MachineSpec,
+  PlugTarget,
+  PortTarget,
+  RunningMachine,
+} from '@sprites/core';
 
 /** What a start of a machine in memory does. */
 export type StartPlan =
@@ -135,17 +144,23 @@ export class MemoryDriver implements Driver<Duplex> {
     if (machine === undefined) {
       throw new SpriteError('agent_unreachable', `sprite ${spriteId} has no running machine`);
     }
-    const stream = createEcho();
-    machine.streams.add(stream);
-    stream.once('close', () => machine.streams.delete(stream));
-    return stream;
+    return this.#open(machine);
   }
 
   /** As `dial`, whatever the port. */
-  async connect(spriteId: string, _port: number, signal: AbortSignal): Promise<Duplex> {
-    return this.dial(spriteId, signal).catch((cause: unknown) => {
-      throw new SpriteError('port_unreachable', `sprite ${spriteId} has no running machine`, { cause });
-    });
+  async connect(spriteId: string, { reader }: PortTarget, signal: AbortSignal): Promise<Duplex> {
+    signal.throwIfAborted();
+    const machine = this.#machines.get(spriteId);
+    if (machine === undefined)
+      throw new SpriteError('port_unreachable', `sprite ${spriteId} has no running machine`);
+    return this.#open(machine, reader);
+  }
+
+  #open(machine: Machine, reader?: ByteReader): Duplex {
+    const stream = createEcho(reader);
+    machine.streams.add(stream);
+    stream.once('close', () => machine.streams.delete(stream));
+    return stream;
   }
 
   async exited(spriteId: string, signal: AbortSignal): Promise<void> {
@@ -160,11 +175,12 @@ export class MemoryDriver implements Driver<Duplex> {
   }
 }
 
-function createEcho(): Duplex {
+function createEcho(reader: ByteReader | undefined): Duplex {
   return new Duplex({
     read() {},
-    write(chunk, _encoding, done) {
-      this.push(chunk);
+    write(chunk: Buffer, _encoding, done) {
+      if (reader === undefined) this.push(chunk);
+      else give(reader, chunk);
       done();
     },
     final(done) {
@@ -179,4 +195,13 @@ function aborted(signal: AbortSignal): Promise<never> {
     if (signal.aborted) reject(signal.reason);
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   });
+}
+
+function give({ memory, take }: ByteReader, bytes: Buffer): void {
+  for (let at = 0; at < bytes.length; ) {
+    const target = memory();
+    const length = bytes.copy(target, 0, at);
+    take(length);
+    at += length;
+  }
 }

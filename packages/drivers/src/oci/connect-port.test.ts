@@ -24,7 +24,7 @@ describe('a port of a machine', () => {
 
   it.each(['127.0.0.1', '::1', '0.0.0.0', '::'])('is reached when a program listens on %s', async (host) => {
     const port = Number(await fixture.evaluate('sprite_1', echo(host)));
-    const stream = await fixture.driver.connect('sprite_1', port, within(5000));
+    const stream = await fixture.driver.connect('sprite_1', { port }, within(5000));
     stream.end('hello');
     const [bytes] = await once(stream, 'data');
     expect(String(bytes)).toBe('hello');
@@ -37,7 +37,7 @@ describe('a port of a machine', () => {
     const address = server.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
     try {
-      await expect(fixture.driver.connect('sprite_1', port, within(5000))).rejects.toMatchObject({
+      await expect(fixture.driver.connect('sprite_1', { port }, within(5000))).rejects.toMatchObject({
         code: 'port_unreachable',
       });
     } finally {
@@ -59,7 +59,7 @@ describe('a port of a machine', () => {
     let failure: unknown;
     while (failure === undefined && opened.length < 20) {
       try {
-        opened.push(await fixture.driver.connect('sprite_1', port, within(200)));
+        opened.push(await fixture.driver.connect('sprite_1', { port }, within(200)));
       } catch (error) {
         failure = error;
       }
@@ -70,7 +70,7 @@ describe('a port of a machine', () => {
   });
 
   it('is not reached without a machine', async () => {
-    await expect(fixture.driver.connect('sprite_9', 80, within(1000))).rejects.toMatchObject({
+    await expect(fixture.driver.connect('sprite_9', { port: 80 }, within(1000))).rejects.toMatchObject({
       code: 'port_unreachable',
     });
   });

@@ -1,6 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { SpriteError } from '@sprites/contract';
+import type { PortTarget } from '@sprites/core';
 import { connectLoopback, hasCode, isAlive, netnsPath } from '@sprites/linux';
 import type { MachineState } from './machine-state.ts';
 
@@ -10,7 +11,7 @@ import type { MachineState } from './machine-state.ts';
  */
 export async function connectPort(
   running: Promise<MachineState | undefined>,
-  port: number,
+  target: PortTarget,
   signal: AbortSignal,
 ): Promise<Socket> {
   const init = (await running)?.init;
@@ -19,14 +20,16 @@ export async function connectPort(
   try {
     // the number could be another process's by now
     if (!isAlive(init)) throw new SpriteError('port_unreachable', 'the machine has ended');
-    return await connectLoopback({ netnsFd, family: 4, port }, signal).catch((error: unknown) => {
+    return await connectLoopback({ ...target, netnsFd, family: 4 }, signal).catch((error: unknown) => {
       if (!hasCode(error, 'ECONNREFUSED')) throw error;
-      return connectLoopback({ netnsFd, family: 6, port }, signal);
+      return connectLoopback({ ...target, netnsFd, family: 6 }, signal);
     });
   } catch (cause) {
     signal.throwIfAborted();
     if (cause instanceof SpriteError) throw cause;
-    throw new SpriteError('port_unreachable', `nothing answers on port ${port} of the sprite`, { cause });
+    throw new SpriteError('port_unreachable', `nothing answers on port ${target.port} of the sprite`, {
+      cause,
+    });
   } finally {
     closeSync(netnsFd);
   }

@@ -7,6 +7,7 @@ import {
   type MachineName,
   type MachineSpec,
   type PlugTarget,
+  type PortTarget,
   type RunningMachine,
   Turns,
 } from '@sprites/core';
@@ -252,10 +253,10 @@ export class OciDriver implements Driver<Socket> {
     return dialAgent(spriteId, () => this.#connect(machine), signal);
   }
 
-  connect(spriteId: string, port: number, signal: AbortSignal): Promise<Socket> {
+  connect(spriteId: string, target: PortTarget, signal: AbortSignal): Promise<Socket> {
     if (this.isolation === 'gvisor')
       throw new SpriteError('not_supported', 'ports of gvisor machines can only be reached by the agent');
-    return connectPort(findRunning(this.#runDir.machine(spriteId)), port, signal);
+    return connectPort(findRunning(this.#runDir.machine(spriteId)), target, signal);
   }
 
   limitMemory(spriteId: string, bytes: number): Promise<boolean> {

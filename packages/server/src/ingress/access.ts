@@ -40,6 +40,11 @@ export class AccessControl {
     this.#clock = deps.clock;
   }
 
+  /** True when nobody need be asked who sends this request. */
+  isOpenToAll(head: RequestHead, { sprite }: Site): boolean {
+    return sprite.urlAuth === 'public' && fieldValue(head.fields, 'authorization') === undefined;
+  }
+
   /** `site` is undefined when there is no such sprite: to whom is not signed in that looks like a private one. */
   async check(head: RequestHead, label: string, site: Site | undefined): Promise<Access> {
     const bearer = /^Bearer +(\S+)$/i.exec(fieldValue(head.fields, 'authorization') ?? '')?.[1];

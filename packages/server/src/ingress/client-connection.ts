@@ -58,7 +58,7 @@ export class ClientConnection {
   constructor(socket: Duplex, deps: ClientConnectionDeps) {
     this.#deps = deps;
     this.#socket = socket;
-    this.#deadlineMs = deps.clock.now() + headMs;
+    this.#deadlineMs = deps.tick.nowMs + headMs;
     socket.on('data', this.#onData);
     socket.on('drain', this.#onDrain);
     socket.on('end', this.#onEnd);
@@ -134,7 +134,7 @@ export class ClientConnection {
     }
     const framing = frameRequest(head);
     this.#body = createBodyReader(framing);
-    this.#deadlineMs = this.#deps.clock.now() + stallMs;
+    this.#deadlineMs = this.#deps.tick.nowMs + stallMs;
     const visit = new Visit(
       {
         socket: this.#socket,
@@ -162,7 +162,7 @@ export class ClientConnection {
       this.#socket.pause();
       return Buffer.alloc(0);
     }
-    this.#deadlineMs = this.#deps.clock.now() + stallMs;
+    this.#deadlineMs = this.#deps.tick.nowMs + stallMs;
     const end = body.read(bytes, 0);
     if (end > 0) visit.send(bytes.subarray(0, end));
     if (body.isDone) visit.endBody();
@@ -188,7 +188,7 @@ export class ClientConnection {
       this.#endSoon();
       return;
     }
-    this.#deadlineMs = this.#deps.clock.now() + keepAliveMs;
+    this.#deadlineMs = this.#deps.tick.nowMs + keepAliveMs;
     const pending = this.#pending;
     this.#pending = undefined;
     this.#socket.resume();
@@ -224,7 +224,7 @@ export class ClientConnection {
   /** What a client still sends is read and thrown away for a moment: to close at once could lose it the answer. */
   #endSoon(): void {
     this.#isEnding = true;
-    this.#deadlineMs = this.#deps.clock.now() + lingerMs;
+    this.#deadlineMs = this.#deps.tick.nowMs + lingerMs;
     this.#socket.end();
     this.#socket.resume();
   }

@@ -1,3 +1,4 @@
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Splice } from '../sockets/splice.ts';
 import { splice } from '../sockets/splice.ts';
@@ -170,10 +171,14 @@ export class Exchange implements UpstreamUser {
       this.#flow(client.write(before + bytes.toString('latin1'), 'latin1'));
       return;
     }
-    client.cork();
-    if (before !== '') client.write(before, 'latin1');
+    if (before !== '') {
+      client.cork();
+      client.write(before, 'latin1');
+    }
     this.#flow(client.write(bytes));
-    client.uncork();
+    if (before !== '') client.uncork();
+    // a socket that has written everything needs the bytes no more; what others do with them cannot be told
+    if (!(client instanceof Socket) || client.writableLength > 0) this.#upstream.keepBytes();
   }
 
   #flow(takesMore: boolean): void {
@@ -185,14 +190,10 @@ export class Exchange implements UpstreamUser {
       throw new HttpSyntaxError('the program changed the protocol without being asked');
     this.#ended = true;
     const { client, onEnd } = this.#options;
-    const { stream } = this.#upstream;
-    this.#upstream.release();
-    stream.removeAllListeners('data');
-    stream.removeAllListeners('end');
-    stream.removeAllListeners('drain');
+    const stream = this.#upstream.detach();
     const kept = this.#write(head, { type: 'none' }, false).slice(0, -2);
     client.write(`${kept}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`, 'latin1');
-    onEnd({ type: 'tunnel', tunnel: splice(client, stream, first) });
+    onEnd({ type: 'tunnel', tunnel: splice(client, stream, Buffer.from(first)) });
   }
 
   #finish(): void {

@@ -1,67 +1,21 @@
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { connect } from 'node:tls';
 import { promisify } from 'node:util';
-import { createSprite } from '@sprites/core';
-import pino from 'pino';
 import { expect, it, onTestFinished } from 'vitest';
-import { RateLimit } from '../http/rate-limit.ts';
-import { Connections } from '../sockets/connections.ts';
-import { systemClock } from '../system-clock.ts';
-import { fixture } from '../testing/fixture.ts';
-import { AccessControl } from './access.ts';
-import { Front } from './front.ts';
-import { Ports } from './ports.ts';
-import { Sites } from './sites.ts';
-import { TrustedProxies } from './trusted-proxies.ts';
-import { Upstreams } from './upstreams.ts';
-import { UrlSessions } from './url-sessions.ts';
+import { openFront } from '../testing/front.ts';
 
-/** A front with TLS before an API that says `api`, and the URL label of a sprite. */
-async function openFront(): Promise<{ readonly port: number; readonly label: string }> {
-  const { deps, org, signal } = await fixture();
-  await createSprite(deps, { name: 'demo', orgId: org.id }, signal);
-  await createSprite(deps, { name: 'open', orgId: org.id, url_settings: { auth: 'public' } }, signal);
+/** A front with TLS, and the URL label of its private sprite. */
+async function openTlsFront(): Promise<{ readonly port: number; readonly label: string }> {
   const folder = await mkdtemp(path.join(tmpdir(), 'sprites-tls-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const [key, cert] = [path.join(folder, 'key.pem'), path.join(folder, 'cert.pem')];
   const subject = ['-subj', '/CN=sprites.test', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'];
   await promisify(execFile)('openssl', ['req', '-x509', '-nodes', ...subject, '-keyout', key, '-out', cert]);
-  const sites = new Sites({ store: deps.store, changes: deps.changes, domain: 'sprites.test' });
-  const sessions = new UrlSessions(Buffer.alloc(32, 1), systemClock);
-  const upstreams = new Upstreams();
-  const front = new Front({
-    api: createServer({ maxHeaderSize: 1024 * 1024 }, (request, response) => {
-      const { socket } = request;
-      response.end(`api ${'encrypted' in socket && socket.encrypted === true}`);
-    }),
-    trusted: new TrustedProxies([]),
-    tls: { key: await readFile(key), cert: await readFile(cert) },
-    sites,
-    sessions,
-    rate: new RateLimit({ clock: systemClock, limit: 2, windowS: 60 }),
-    access: new AccessControl({ store: deps.store, sessions, clock: systemClock }),
-    lifecycle: deps.lifecycle,
-    connections: new Connections(),
-    ports: new Ports({ driver: deps.driver, upstreams, clock: systemClock, portWaitMs: 100 }),
-    upstreams,
-    clock: systemClock,
-    log: pino({ level: 'silent' }),
-    labelOf: (host) => sites.labelOf(host),
-    signInUrl: (client, _host, label) => `${client.proto}://sprites.test/signin?sprite=${label}`,
-    onAnswer: () => {},
-  });
-  await new Promise<void>((resolve) => front.server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    front.close();
-    front.closeAll();
-  });
-  // a listening TCP server has an address with a port
-  return { port: (front.server.address() as AddressInfo).port, label: `demo-${org.urlId}` };
+  const { port, hostOf } = await openFront({ tls: { key: await readFile(key), cert: await readFile(cert) } });
+  return { port, label: hostOf('demo').split('.')[0] ?? '' };
 }
 
 function ask(port: number, text: string): Promise<string> {
@@ -77,7 +31,7 @@ function ask(port: number, text: string): Promise<string> {
 }
 
 it('speaks TLS to clients of the API and of sprites', async () => {
-  const { port, label } = await openFront();
+  const { port, label } = await openTlsFront();
   const api = await ask(port, 'GET / HTTP/1.1\r\nHost: sprites.test\r\nConnection: close\r\n\r\n');
   expect(api).toContain('api true');
   const sprite = `GET / HTTP/1.1\r\nHost: ${label}.sprites.test\r\nAccept: text/html\r\nConnection: close\r\n\r\n`;
@@ -86,7 +40,7 @@ it('speaks TLS to clients of the API and of sprites', async () => {
 });
 
 it('keeps its protocol when a request comes in pieces of a byte', async () => {
-  const { port, label } = await openFront();
+  const { port, label } = await openTlsFront();
   const text = `GET / HTTP/1.1\r\nHost: ${label}.sprites.test\r\nConnection: close\r\n\r\n`;
   const answer = await new Promise<string>((resolve, reject) => {
     let said = '';
@@ -103,7 +57,7 @@ it('keeps its protocol when a request comes in pieces of a byte', async () => {
 });
 
 it('refuses what is too much with when to come back', async () => {
-  const { port, label } = await openFront();
+  const { port, label } = await openTlsFront();
   const host = label.replace('demo', 'open');
   const text = `GET / HTTP/1.1\r\nHost: ${host}.sprites.test\r\nConnection: close\r\n\r\n`;
   for (let i = 0; i < 2; i++) expect(await ask(port, text)).not.toMatch(/^HTTP\/1\.1 429 /);
@@ -118,7 +72,7 @@ it('refuses what is too much with when to come back', async () => {
 });
 
 it('leaves heads that are too long for a sprite to the API', async () => {
-  const { port } = await openFront();
+  const { port } = await openTlsFront();
   const long = `X-Long: ${'x'.repeat(200_000)}`;
   const api = await ask(port, `GET / HTTP/1.1\r\nHost: sprites.test\r\nConnection: close\r\n${long}\r\n\r\n`);
   expect(api).toContain('api true');

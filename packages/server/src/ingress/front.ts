@@ -2,6 +2,7 @@ import type { Server as HttpServer, IncomingMessage } from 'node:http';
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createServer as createTlsServer } from 'node:tls';
+import type { Clock } from '@sprites/core';
 import { ClientConnection, type ClientConnectionDeps } from './client-connection.ts';
 import type { TrustedProxies } from './trusted-proxies.ts';
 
@@ -10,7 +11,11 @@ const sweepEveryMs = 1000;
 
 export type TlsFiles = { readonly cert: Buffer; readonly key: Buffer };
 
-export type FrontOptions = Omit<ClientConnectionDeps, 'handOver' | 'handsOverLongHeads' | 'clientOf'> & {
+export type FrontOptions = Omit<
+  ClientConnectionDeps,
+  'handOver' | 'handsOverLongHeads' | 'clientOf' | 'tick'
+> & {
+  readonly clock: Clock;
   /** the API's listener; it gets the connections whose requests are for the API */
   readonly api: HttpServer;
   readonly trusted: TrustedProxies;
@@ -24,11 +29,13 @@ export class Front {
   readonly #open = new Set<ClientConnection>();
   /** those handed to the API as well, whose listener does not know all of them as it never listened itself */
   readonly #streams = new Set<Duplex>();
+  readonly #tick: { nowMs: number };
   readonly #closing = new AbortController();
 
   constructor(options: FrontOptions) {
     this.#options = options;
-    const { tls } = options;
+    const { tls, clock } = options;
+    this.#tick = { nowMs: clock.now() };
     const accept = (socket: Socket): void => this.#accept(socket);
     this.server =
       tls === undefined
@@ -61,10 +68,11 @@ export class Front {
   }
 
   #serve(stream: Duplex, from: Duplex, bytes: Buffer): void {
-    const { api, trusted, ...deps } = this.#options;
+    const { api, trusted, clock: _clock, ...deps } = this.#options;
     const connection = new ClientConnection(stream, {
       ...deps,
-      clientOf: (head) => trusted.clientOf(from, head),
+      tick: this.#tick,
+      clientOf: trusted.clientsOf(from),
       // one that came from the API would only come back
       handsOverLongHeads: bytes.length === 0 && stream === from,
       handOver: (rest) => {
@@ -89,6 +97,7 @@ export class Front {
         // the server is closing
       });
       const now = clock.now();
+      this.#tick.nowMs = now;
       upstreams.sweep(now);
       for (const connection of this.#open) {
         connection.sweep(now);

@@ -49,26 +49,29 @@ export class Ports {
     this.#known.delete(spriteId);
   }
 
-  /** A connection to the sprite's port; with `fresh`, one that was not used before. Throws `port_unreachable`, or the signal's reason. */
-  async reach(
-    spriteId: string,
-    how: { readonly isFresh: boolean; readonly hasJustWoken: boolean },
-    signal: AbortSignal,
-  ): Promise<Reached> {
-    const { upstreams } = this.#deps;
-    const { port } = await this.#route(spriteId, signal);
-    const idle = how.isFresh ? undefined : upstreams.take(spriteId, port);
-    return idle === undefined ? this.#connect(spriteId, how.hasJustWoken, signal) : { upstream: idle, port };
+  /** A connection to the sprite's port that has served another request, or undefined. */
+  take(spriteId: string): Reached | undefined {
+    const { clock, upstreams } = this.#deps;
+    const known = this.#known.get(spriteId);
+    if (known === undefined) return undefined;
+    const ageMs = clock.now() - known.atMs;
+    if (ageMs >= staleMs) return undefined;
+    if (ageMs >= believeMs) this.#refresh(spriteId);
+    const { port } = known.route;
+    const upstream = upstreams.take(spriteId, port);
+    return upstream && { upstream, port };
   }
 
-  async #connect(spriteId: string, hasJustWoken: boolean, signal: AbortSignal): Promise<Reached> {
+  /** A new connection to the sprite's port. Throws `port_unreachable`, or the signal's reason. */
+  async connect(spriteId: string, hasJustWoken: boolean, signal: AbortSignal): Promise<Reached> {
     const { driver, clock, portWaitMs } = this.#deps;
     const deadline = clock.now() + portWaitMs;
     for (let tries = 0; ; tries++) {
       const route = await this.#route(spriteId, signal);
       try {
-        const stream = await driver.connect(spriteId, route.port, signal);
-        return { upstream: new Upstream(stream), port: route.port };
+        const { port } = route;
+        const upstream = await Upstream.open((reader) => driver.connect(spriteId, { port, reader }, signal));
+        return { upstream, port };
       } catch (error) {
         if (!(error instanceof SpriteError) || error.code !== 'port_unreachable') throw error;
         // a service that is down is started by asking
@@ -84,17 +87,25 @@ export class Ports {
     const known = this.#known.get(spriteId);
     const ageMs = known === undefined ? staleMs : this.#deps.clock.now() - known.atMs;
     if (known !== undefined && ageMs < believeMs) return known.route;
-    const asked = this.#ask(spriteId, signal);
-    if (known === undefined || ageMs >= staleMs) return asked;
-    // the connection tells soon enough when the old word was wrong
-    asked.catch(() => {});
-    return known.route;
+    if (known !== undefined && ageMs < staleMs) {
+      this.#refresh(spriteId);
+      return known.route;
+    }
+    return this.#ask(spriteId).catch((error: unknown) => {
+      signal.throwIfAborted();
+      throw error;
+    });
   }
 
-  #ask(spriteId: string, signal: AbortSignal): Promise<Route> {
+  #refresh(spriteId: string): void {
+    // the connection tells soon enough when the old word was wrong
+    if (!this.#asking.has(spriteId)) this.#ask(spriteId).catch(() => {});
+  }
+
+  #ask(spriteId: string): Promise<Route> {
     const asking = this.#asking.get(spriteId);
     if (asking !== undefined) return asking;
-    const asked = this.#askAgent(spriteId, signal)
+    const asked = this.#askAgent(spriteId)
       .then((route) => {
         this.#known.set(spriteId, { route, atMs: this.#deps.clock.now() });
         return route;
@@ -105,7 +116,7 @@ export class Ports {
   }
 
   /** Not ended by one client's leaving, as others may wait for the same answer. */
-  async #askAgent(spriteId: string, signal: AbortSignal): Promise<Route> {
+  async #askAgent(spriteId: string): Promise<Route> {
     const limit = AbortSignal.timeout(askTimeoutMs);
     const stream = await this.#deps.driver.dial(spriteId, limit);
     try {
@@ -114,7 +125,6 @@ export class Ports {
       if (reply.type !== 'answer' || reply.answer.statusCode !== 200) throw new Error('no answer 200');
       return toRoute(JSON.parse(await readText(reply.answer, mostAnswerBytes)));
     } catch (cause) {
-      signal.throwIfAborted();
       throw new SpriteError('agent_unreachable', 'the program inside the sprite did not answer', { cause });
     } finally {
       stream.destroy();

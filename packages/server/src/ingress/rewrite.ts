@@ -1,7 +1,7 @@
 import { type Field, type Framing, listOf, type RequestHead, type ResponseHead } from './http1/head.ts';
 
 /** Fields that concern one connection only. RFC 9110 section 7.6.1. */
-const hopByHop = new Set([
+const hopByHop = [
   'connection',
   'keep-alive',
   'proxy-connection',
@@ -11,16 +11,13 @@ const hopByHop = new Set([
   'transfer-encoding',
   'upgrade',
   'content-length',
-]);
+];
 
 /** Fields by which proxies tell of the client; only those of a trusted proxy are believed. */
-const forwarded = new Set([
-  'forwarded',
-  'x-forwarded-for',
-  'x-forwarded-proto',
-  'x-forwarded-host',
-  'x-real-ip',
-]);
+const forwarded = ['forwarded', 'x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-real-ip'];
+
+const notInRequest = new Set([...hopByHop, ...forwarded]);
+const notInResponse = new Set(hopByHop);
 
 /** Who the client is, as far as we know. */
 export type ClientFacts = {
@@ -42,11 +39,10 @@ export type RequestRewrite = {
 
 /** The head of a request as the program in the sprite gets it. */
 export function writeRequestHead(head: RequestHead, rewrite: RequestRewrite): string {
-  const named = new Set(listOf(head.fields, 'connection'));
+  const named = listOf(head.fields, 'connection');
   let text = `${head.method} ${head.target} HTTP/1.${head.minor}\r\n`;
   for (const field of head.fields) {
-    if (hopByHop.has(field.key) || forwarded.has(field.key) || (named.has(field.key) && field.key !== 'host'))
-      continue;
+    if (notInRequest.has(field.key) || (named.includes(field.key) && field.key !== 'host')) continue;
     if (field.key === 'authorization' && rewrite.dropAuthorization) continue;
     if (field.key === 'cookie') text += writeCookies(field, rewrite.ourCookies);
     else text += `${field.name}: ${field.value}\r\n`;
@@ -69,11 +65,11 @@ export type ResponseRewrite = {
 
 /** The head of an answer as the client gets it. */
 export function writeResponseHead(head: ResponseHead, rewrite: ResponseRewrite): string {
-  const named = new Set(listOf(head.fields, 'connection'));
+  const named = listOf(head.fields, 'connection');
   let text = `HTTP/1.1 ${head.status} ${head.reason}\r\n`;
   for (const field of head.fields) {
     const keptLength = rewrite.keepsLength && field.key === 'content-length';
-    if ((hopByHop.has(field.key) && !keptLength) || named.has(field.key)) continue;
+    if ((notInResponse.has(field.key) && !keptLength) || named.includes(field.key)) continue;
     if (field.key === 'set-cookie') text += writeSetCookie(field, rewrite.ourCookies);
     else text += `${field.name}: ${field.value}\r\n`;
   }

@@ -12,6 +12,10 @@ export class Sites {
   readonly #suffix: string;
   readonly #domain: string;
   readonly #kept = new Map<string, Promise<Site | undefined>>();
+  /** those of `#kept` that were read already */
+  readonly #loaded = new Map<string, Site>();
+  #lastHost: string | undefined;
+  #lastLabel: string | undefined;
   readonly #unsubscribe: () => void;
 
   /** `domain` may name a port, which host names of requests need not have. */
@@ -20,7 +24,7 @@ export class Sites {
     this.#domain = domain.replace(/:\d+$/, '');
     this.#suffix = `.${this.#domain}`;
     this.#unsubscribe = changes.subscribe(({ sprite }) => {
-      for (const [label] of this.#kept) if (label.startsWith(`${sprite.name}-`)) this.#kept.delete(label);
+      for (const [label] of this.#kept) if (label.startsWith(`${sprite.name}-`)) this.#forget(label);
     });
   }
 
@@ -31,9 +35,17 @@ export class Sites {
 
   /** The label of a sprite's host, given a request's authority; undefined for hosts of the API. */
   labelOf(host: string): string | undefined {
+    // hosts of requests follow each other
+    if (host === this.#lastHost) return this.#lastLabel;
     const name = host.replace(/:\d+$/, '').replace(/\.$/, '');
-    if (!name.endsWith(this.#suffix)) return undefined;
-    return name.slice(0, -this.#suffix.length);
+    this.#lastHost = host;
+    this.#lastLabel = name.endsWith(this.#suffix) ? name.slice(0, -this.#suffix.length) : undefined;
+    return this.#lastLabel;
+  }
+
+  /** The sprite behind a label, if it is at hand. */
+  known(label: string): Site | undefined {
+    return this.#loaded.get(label);
   }
 
   /** The sprite behind a label, or undefined. */
@@ -41,14 +53,29 @@ export class Sites {
     const kept = this.#kept.get(label);
     if (kept !== undefined) return kept;
     const found = this.#load(label);
-    if (this.#kept.size >= mostKept) this.#kept.clear();
+    if (this.#kept.size >= mostKept) {
+      this.#kept.clear();
+      this.#loaded.clear();
+    }
     this.#kept.set(label, found);
     // what is not there, or could not be read, may be there the next time
     found.then(
-      (site) => site === undefined && this.#kept.delete(label),
-      () => this.#kept.delete(label),
+      (site) => this.#note(label, found, site),
+      () => this.#note(label, found, undefined),
     );
     return found;
+  }
+
+  /** What was forgotten while it was read stays so. */
+  #note(label: string, found: Promise<Site | undefined>, site: Site | undefined): void {
+    if (this.#kept.get(label) !== found) return;
+    if (site === undefined) this.#forget(label);
+    else this.#loaded.set(label, site);
+  }
+
+  #forget(label: string): void {
+    this.#kept.delete(label);
+    this.#loaded.delete(label);
   }
 
   close(): void {

@@ -23,14 +23,20 @@ export class TrustedProxies {
     return isIPv6(address) && this.#ranges.check(address, 'ipv6');
   }
 
-  /** Who the client of a request is. What the request itself says of that counts only from a trusted proxy. */
-  clientOf(stream: Duplex, head: RequestHead): ClientFacts {
+  /**
+   * Tells who the clients of a connection's requests are. What a request itself says of that counts only from a trusted
+   * proxy.
+   */
+  clientsOf(stream: Duplex): (head: RequestHead) => ClientFacts {
     const address = addressOf(stream);
-    const encrypted = 'encrypted' in stream && stream.encrypted === true;
-    if (!this.includes(address)) return { address, proto: encrypted ? 'https' : 'http', via: undefined };
-    const said = fieldValue(head.fields, 'x-forwarded-proto')?.toLowerCase();
-    const proto = said === 'https' || said === 'http' ? said : encrypted ? 'https' : 'http';
-    return { address, proto, via: fieldValue(head.fields, 'x-forwarded-for') };
+    const isEncrypted = 'encrypted' in stream && stream.encrypted === true;
+    const peer: ClientFacts = { address, proto: isEncrypted ? 'https' : 'http', via: undefined };
+    if (!this.includes(address)) return () => peer;
+    return ({ fields }) => {
+      const said = fieldValue(fields, 'x-forwarded-proto')?.toLowerCase();
+      const proto = said === 'https' || said === 'http' ? said : peer.proto;
+      return { address, proto, via: fieldValue(fields, 'x-forwarded-for') };
+    };
   }
 }
 

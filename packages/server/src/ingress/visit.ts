@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { errorTable, SpriteError } from '@sprites/contract';
-import type { Clock, Lifecycle } from '@sprites/core';
+import type { Lifecycle } from '@sprites/core';
 import { type RateLimit, rateHeaders } from '../http/rate-limit.ts';
 import type { Logger } from '../log.ts';
 import type { Connections } from '../sockets/connections.ts';
@@ -20,6 +20,10 @@ const sessionPath = '/.sprites/session?';
 const mostWakes = 20;
 /** How long a program may think before its answer begins, in `ms`. */
 const answerMs = 300_000;
+const urlHold = { kind: 'connection', label: 'url' } as const;
+
+/** The time of the last look at all connections; for limits of many seconds, as the exact time costs more. */
+export type Tick = { readonly nowMs: number };
 
 export type VisitDeps = {
   readonly sites: Sites;
@@ -31,7 +35,7 @@ export type VisitDeps = {
   readonly connections: Connections;
   readonly ports: Ports;
   readonly upstreams: Upstreams;
-  readonly clock: Clock;
+  readonly tick: Tick;
   readonly log: Logger;
   /** where a browser signs in to a sprite and then comes back to a path on it */
   readonly signInUrl: (client: ClientFacts, host: string, label: string, path: string) => string;
@@ -57,15 +61,18 @@ export type VisitEnd = 'keep' | 'last' | 'cut' | 'tunnel';
 export class Visit {
   readonly #request: VisitRequest;
   readonly #deps: VisitDeps;
-  readonly #left = new AbortController();
-  readonly #done = Promise.withResolvers<void>();
   readonly #early: Buffer[] = [];
+  /** aborted when nobody waits for the sprite to be reached any more */
+  #left: AbortController | undefined;
+  /** made when somebody waits for it */
+  #done: PromiseWithResolvers<void> | undefined;
+  /** lets go of the sprite, which is kept awake */
+  #release: (() => void) | undefined;
   #exchange: Exchange | undefined;
   #reached: Reached | undefined;
   #usedToken = false;
   #answerBy: number;
   #isSent = false;
-  #hasReached = false;
   #hasRetried = false;
   #isLast: boolean;
   #ended = false;
@@ -74,7 +81,14 @@ export class Visit {
     this.#request = request;
     this.#deps = deps;
     this.#isLast = request.isLast;
-    this.#answerBy = deps.clock.now() + answerMs;
+    this.#answerBy = deps.tick.nowMs + answerMs;
+  }
+
+  /** Resolves when it is over. */
+  get done(): Promise<void> {
+    if (this.#ended) return Promise.resolve();
+    this.#done ??= Promise.withResolvers();
+    return this.#done.promise;
   }
 
   get isAnswering(): boolean {
@@ -87,7 +101,15 @@ export class Visit {
   }
 
   start(): void {
-    this.#run().catch((error: unknown) => this.#fail(error));
+    const { sites, access } = this.#deps;
+    const { head, label } = this.#request;
+    if (head.target.startsWith(sessionPath)) {
+      this.#openSession(new URLSearchParams(head.target.slice(sessionPath.length)));
+      return;
+    }
+    const site = sites.known(label);
+    if (site !== undefined && access.isOpenToAll(head, site)) this.#admit(site, { usedToken: false });
+    else this.#check().catch((error: unknown) => this.#fail(error));
   }
 
   /** Lets no request follow this one on its connection. */
@@ -106,7 +128,7 @@ export class Visit {
   /** The request's body is whole. */
   endBody(): void {
     this.#isSent = true;
-    this.#answerBy = this.#deps.clock.now() + answerMs;
+    this.#answerBy = this.#deps.tick.nowMs + answerMs;
   }
 
   /** The client takes more of the answer. */
@@ -133,22 +155,24 @@ export class Visit {
     this.#refuse({ status: 504, code: 'no_answer', message });
   }
 
-  async #run(): Promise<void> {
+  async #check(): Promise<void> {
     const { sites, access } = this.#deps;
     const { head, label } = this.#request;
-    if (head.target.startsWith(sessionPath)) {
-      this.#openSession(new URLSearchParams(head.target.slice(sessionPath.length)));
-      return;
-    }
     const site = await sites.find(label);
     const allowed = await access.check(head, label, site);
     if (allowed.type === 'unknown') this.#askToSignIn();
     else if (allowed.type === 'foreign' || site === undefined)
       this.#refuse({ status: 404, code: 'sprite_not_found', message: 'there is no sprite here' });
-    else if (this.#isInRate(allowed.tokenId)) {
-      this.#usedToken = allowed.usedToken;
-      await this.#visit(site);
-    }
+    else this.#admit(site, allowed);
+  }
+
+  #admit(
+    site: Site,
+    { usedToken, tokenId }: { readonly usedToken: boolean; readonly tokenId?: string | undefined },
+  ): void {
+    if (this.#ended || !this.#isInRate(tokenId)) return;
+    this.#usedToken = usedToken;
+    this.#visit(site);
   }
 
   #isInRate(tokenId: string | undefined): boolean {
@@ -163,23 +187,37 @@ export class Visit {
   }
 
   /** Keeps the sprite awake until it has ended. */
-  async #visit({ sprite }: Site): Promise<void> {
-    if (this.#ended) return;
-    const { lifecycle, connections } = this.#deps;
-    const release = lifecycle.hold(sprite.id, { kind: 'connection', label: 'url' });
-    void this.#done.promise.then(release);
-    connections.add(sprite.id, { done: this.#done.promise, close: () => this.#spriteStops() });
-    this.#answer(sprite.id, await this.#reachAwake(sprite));
+  #visit({ sprite }: Site): void {
+    const { lifecycle, connections, ports } = this.#deps;
+    const letSleep = lifecycle.hold(sprite.id, urlHold);
+    const leave = connections.enter(sprite.id, this);
+    this.#release = () => {
+      leave();
+      letSleep();
+    };
+    const reached = lifecycle.isRunning(sprite.id) ? ports.take(sprite.id) : undefined;
+    if (reached === undefined) this.#reach(sprite);
+    else this.#answer(sprite.id, reached);
+  }
+
+  #reach(sprite: Site['sprite']): void {
+    const left = new AbortController();
+    this.#left = left;
+    this.#reachAwake(sprite, left.signal)
+      .then((reached) => {
+        this.#left = undefined;
+        if (this.#ended) reached.upstream.stream.destroy();
+        else this.#answer(sprite.id, reached);
+      })
+      .catch((error: unknown) => this.#fail(error));
   }
 
   /** Somebody may put the sprite to sleep just as it is reached; a frozen program takes connections and never answers. */
-  async #reachAwake(sprite: Site['sprite']): Promise<Reached> {
+  async #reachAwake(sprite: Site['sprite'], signal: AbortSignal): Promise<Reached> {
     const { lifecycle, ports } = this.#deps;
-    const { signal } = this.#left;
     for (let wakes = 1; wakes <= mostWakes; wakes++) {
       const wake = await lifecycle.wake(sprite, signal, 'url');
-      const how = { isFresh: this.#hasRetried, hasJustWoken: wake.kind === 'cold' };
-      const reached = await ports.reach(sprite.id, how, signal);
+      const reached = await ports.connect(sprite.id, wake.kind === 'cold', signal);
       if (lifecycle.isRunning(sprite.id) && !this.#ended) return reached;
       reached.upstream.stream.destroy();
       signal.throwIfAborted();
@@ -189,7 +227,6 @@ export class Visit {
 
   #answer(spriteId: string, reached: Reached): void {
     const { socket, head, framing, client, isWebSocket } = this.#request;
-    this.#hasReached = true;
     this.#reached = reached;
     this.#exchange = new Exchange(reached.upstream, {
       client: socket,
@@ -213,7 +250,7 @@ export class Visit {
   }
 
   #answered(spriteId: string, end: ExchangeEnd): void {
-    const { upstreams, connections, clock } = this.#deps;
+    const { upstreams, connections, tick } = this.#deps;
     const reached = this.#reached;
     this.#exchange = undefined;
     this.#reached = undefined;
@@ -221,14 +258,14 @@ export class Visit {
     switch (end.type) {
       case 'answered':
         if (end.upstreamReusable && this.#isSent)
-          upstreams.keep(spriteId, reached.port, reached.upstream, clock.now());
+          upstreams.keep(spriteId, reached.port, reached.upstream, tick.nowMs);
         else reached.upstream.stream.destroy();
         this.#deps.onAnswer(end.status);
         this.#finish(end.clientReusable && !this.#isLast ? 'keep' : 'last');
         return;
       case 'tunnel':
         connections.add(spriteId, end.tunnel);
-        void end.tunnel.done.then(this.#deps.lifecycle.hold(spriteId, { kind: 'connection', label: 'url' }));
+        void end.tunnel.done.then(this.#deps.lifecycle.hold(spriteId, urlHold));
         this.#deps.onAnswer(101);
         this.#finish('tunnel');
         return;
@@ -253,17 +290,18 @@ export class Visit {
 
   #retry(spriteId: string): void {
     this.#hasRetried = true;
-    this.#hasReached = false;
     this.#deps.sites
       .find(this.#request.label)
-      .then(async (site) => {
-        if (site === undefined) throw new SpriteError('sprite_not_found', 'there is no sprite here');
-        this.#answer(spriteId, await this.#reachAwake(site.sprite));
+      .then((site) => {
+        if (site?.sprite.id !== spriteId)
+          throw new SpriteError('sprite_not_found', 'there is no sprite here');
+        if (!this.#ended) this.#reach(site.sprite);
       })
       .catch((error: unknown) => this.#fail(error));
   }
 
-  #spriteStops(): void {
+  /** Ends it, as the sprite stops. */
+  close(): void {
     if (this.#exchange === undefined) return;
     if (this.#exchange.isAnswering) this.#exchange.abort('the sprite was stopped');
     else this.#refuse({ status: 503, code: 'unavailable', message: 'the sprite was stopped; try again' });
@@ -335,9 +373,9 @@ export class Visit {
   #finish(end: VisitEnd): void {
     if (this.#ended) return;
     this.#ended = true;
-    // only while the sprite is being reached does anybody listen
-    if (!this.#hasReached) this.#left.abort(new Error('the request is over'));
-    this.#done.resolve();
+    this.#left?.abort(new Error('the request is over'));
+    this.#release?.();
+    this.#done?.resolve();
     this.#request.onEnd(end);
   }
 }

@@ -1,20 +1,28 @@
 import type { Duplex } from 'node:stream';
 import type { Splice } from './splice.ts';
 
-/** The open splices of each sprite, so that they end when their sprite does. */
+/** What is ended from outside as a splice is. */
+export type Closable = Pick<Splice, 'done' | 'close'>;
+
+/** The open splices of each sprite and the like, so that they end when their sprite does. */
 export class Connections {
-  readonly #bySprite = new Map<string, Set<Splice>>();
+  readonly #bySprite = new Map<string, Set<Closable>>();
   readonly #streams = new Map<string, Set<Duplex>>();
 
   /** Keeps the splice until it is done. */
   add(spriteId: string, splice: Splice): void {
-    const splices = this.#bySprite.get(spriteId) ?? new Set();
-    this.#bySprite.set(spriteId, splices);
-    splices.add(splice);
-    void splice.done.then(() => {
-      splices.delete(splice);
-      if (splices.size === 0 && this.#bySprite.get(spriteId) === splices) this.#bySprite.delete(spriteId);
-    });
+    void splice.done.then(this.enter(spriteId, splice));
+  }
+
+  /** Keeps something until the returned function is called. */
+  enter(spriteId: string, one: Closable): () => void {
+    const open = this.#bySprite.get(spriteId) ?? new Set();
+    this.#bySprite.set(spriteId, open);
+    open.add(one);
+    return () => {
+      open.delete(one);
+      if (open.size === 0 && this.#bySprite.get(spriteId) === open) this.#bySprite.delete(spriteId);
+    };
   }
 
   /** Keeps a stream to the sprite's agent until it is closed. */

@@ -1,4 +1,4 @@
-import { type Framing, HttpSyntaxError, parseFields } from './head.ts';
+import { type Framing, HttpSyntaxError, parseField } from './head.ts';
 
 /** Longest line of a chunked body, in bytes: a size with extensions, or a trailer field. */
 const longestLineBytes = 8192;
@@ -104,10 +104,9 @@ class ChunkedReader implements BodyReader {
     }
     this.#trailerBytes += line.length;
     if (this.#trailerBytes > mostTrailerBytes) throw new HttpSyntaxError('the trailer is too long', 431);
-    const [field] = parseFields([line]);
+    const { name, key } = parseField(line);
     // fields that frame, route or authorise a message must come before its body
-    if (field !== undefined && notInTrailer.has(field.key))
-      throw new HttpSyntaxError(`${field.name} must not be in the trailer`);
+    if (notInTrailer.has(key)) throw new HttpSyntaxError(`${name} must not be in the trailer`);
   }
 }
 

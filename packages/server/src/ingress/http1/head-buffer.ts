@@ -1,6 +1,7 @@
 import { HttpSyntaxError } from './head.ts';
 
 const end = Buffer.from('\r\n\r\n');
+const nothing = Buffer.alloc(0);
 
 /** Collects a message's head from the pieces in which it comes. */
 export class HeadBuffer {
@@ -26,11 +27,15 @@ export class HeadBuffer {
     if (at > this.#mostBytes || (at < 0 && bytes.length > this.#mostBytes))
       throw new HttpSyntaxError(`the head of the message is longer than ${this.#mostBytes} bytes`, 431);
     if (at < 0) {
-      this.#bytes = bytes;
+      // the piece's memory may be used for the next one
+      this.#bytes = bytes === piece ? Buffer.from(piece) : bytes;
       return undefined;
     }
     this.#bytes = undefined;
-    return { text: bytes.toString('latin1', 0, at), rest: bytes.subarray(at + end.length) };
+    return {
+      text: bytes.toString('latin1', 0, at),
+      rest: at + end.length === bytes.length ? nothing : bytes.subarray(at + end.length),
+    };
   }
 
   /** Takes out what has come so far. */
