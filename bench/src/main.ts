@@ -19,6 +19,7 @@ import { policy } from './measurements/policy.ts';
 import { proxy } from './measurements/proxy.ts';
 import { serverRestart } from './measurements/server-restart.ts';
 import { url } from './measurements/url.ts';
+import { urlWake } from './measurements/url-wake.ts';
 import { wakeStorm } from './measurements/wake-storm.ts';
 import { warmMemory } from './measurements/warm-memory.ts';
 import { warmWake } from './measurements/warm-wake.ts';
@@ -40,6 +41,7 @@ const measurements: readonly Measurement[] = [
   burst,
   policy,
   url,
+  urlWake,
   proxy,
   files,
   filesBig,

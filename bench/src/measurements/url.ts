@@ -64,6 +64,8 @@ async function latencies(n: number, direct: string, ours: string, host: string):
 
 /** Both in turn, several times, so that whatever else the machine does meets both. */
 async function shares(nginx: string, ours: string, host: string, path: string): Promise<Row[]> {
+  // a process compiles what it does most in its first seconds
+  await loadWithWrk(ours + path, host);
   const pairs: { readonly peer: number; readonly own: number }[] = [];
   for (let round = 0; round < rounds; round++) {
     const peer = await loadWithWrk(nginx + path, 'x');
