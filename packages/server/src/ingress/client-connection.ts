@@ -47,6 +47,8 @@ export class ClientConnection {
   #deadlineMs: number;
   #handedOver = false;
   #isEnding = false;
+  /** true when the client sends no more */
+  #hasEnded = false;
   readonly #onData = (bytes: Buffer): void => this.#feed(bytes);
   readonly #onDrain = (): void => this.#visit?.resume();
   readonly #onClose = (): void => this.#visit?.leave();
@@ -193,11 +195,13 @@ export class ClientConnection {
     this.#pending = undefined;
     this.#socket.resume();
     if (pending !== undefined) this.#feed(pending);
+    if (this.#hasEnded && this.#visit === undefined && !this.isOver) this.#endSoon();
   }
 
   #end(): void {
+    this.#hasEnded = true;
     if (this.#visit === undefined) this.#endSoon();
-    else this.#visit.inputEnded(this.#body?.isDone === true);
+    else if (this.#body?.isDone !== true) this.#visit.leave();
   }
 
   #malformed(error: HttpSyntaxError, rest: Buffer): void {

@@ -62,6 +62,8 @@ export class Upstream {
   release(): void {
     this.#user = undefined;
     this.isReused = true;
+    // the client of the last answer may have been the slower one to the end
+    if (this.stream.isPaused()) this.stream.resume();
   }
 
   /** Gives the connection up: it is a plain stream from now on. */

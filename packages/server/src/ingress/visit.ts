@@ -136,11 +136,6 @@ export class Visit {
     this.#exchange?.resume();
   }
 
-  /** The client sends no more. */
-  inputEnded(isWhole: boolean): void {
-    if (!isWhole) this.leave();
-  }
-
   /** Gives up: the client is gone. */
   leave(): void {
     const exchange = this.#exchange;
