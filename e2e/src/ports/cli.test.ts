@@ -55,7 +55,7 @@ describe('ports through the command line', () => {
     const [one, two] = [await findFreePort(), await findFreePort()];
     const ended = await run(['proxy', `${one}:7000`, `${two}:127.0.0.1:7001`], {
       during: async (pid) => {
-        await expect.poll(() => ask(two, 'hello').catch(() => '')).toBe('hello');
+        await expect.poll(() => ask(two, 'hello').catch(() => ''), { timeout: 10_000 }).toBe('hello');
         expect(await ask(one, 'hello')).toBe('banner\nhello');
         process.kill(pid, 'SIGINT');
       },
@@ -112,5 +112,17 @@ describe('ports through the command line', () => {
     });
     events.close();
     expect(left.stderr).toBe('');
+  });
+
+  it('are forwarded at the console, too', async () => {
+    const port = await findFreePort();
+    const terminal = cli.terminal(['console', '-s', sprite.name]);
+    await terminal.see('$');
+    terminal.type(`python3 -m http.server --bind 127.0.0.1 ${port} >/dev/null 2>&1 &\r`);
+    await terminal.see(`http://127.0.0.1:${port}`);
+    expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(200);
+    terminal.type('kill %1; exit 4\r');
+    expect(await terminal.end()).toBe(4);
+    await expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow('fetch failed');
   });
 });
