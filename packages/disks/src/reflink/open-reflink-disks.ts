@@ -1,6 +1,6 @@
 import { access, mkdir, rm, statfs } from 'node:fs/promises';
 import { SpriteError } from '@sprites/contract';
-import { canClone, makePoolFile, mountPool } from '@sprites/linux';
+import { canClone, makePoolFile, mountPool, repairGracePeriods } from '@sprites/linux';
 import { formatBytes } from '../bytes.ts';
 import { removeUnfinished } from '../unfinished.ts';
 import { type PoolPaths, poolPaths } from './pool-paths.ts';
@@ -25,6 +25,7 @@ export type ReflinkDisksOptions = {
  */
 export async function openReflinkDisks(options: ReflinkDisksOptions): Promise<ReflinkDisks> {
   const { dataDir, signal, log } = options;
+  await repairGracePeriods();
   await mkdir(dataDir, { recursive: true });
   const paths = await poolPaths(dataDir);
   await mkdir(paths.directory, { recursive: true, mode: 0o700 });
