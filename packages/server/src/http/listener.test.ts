@@ -132,6 +132,15 @@ describe('createListener', () => {
     expect(await (await fetch(server.url, { method: 'POST', body })).text()).toBe('ok');
   });
 
+  it('refuses a head that is longer than any that makes sense', async () => {
+    await using server = await listening(async (_request, response) => void response.end('ok'));
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.write(`GET / HTTP/1.1\r\nHost: a\r\nX-Long: ${'x'.repeat(4.1 * 1024 * 1024)}\r\n\r\n`);
+    expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1\.1 431 .*request_header_too_large/s);
+    socket.destroy();
+  });
+
   it('ends a connection that it was handed when its headers do not come', async () => {
     const api = createListener({
       clock: systemClock,
