@@ -14,7 +14,7 @@ export type Owner = {
 /** Everything of a host that a server can leave behind, one line each. */
 export type HostSnapshot = ReadonlySet<string>;
 
-/** Lists mounts, loop devices, cgroups, network namespaces, interfaces, nft tables and processes of this host. */
+/** Lists mounts, loop devices, cgroups, network namespaces, interfaces, gateway addresses, nft tables and processes of this host. */
 export async function snapshotHost(): Promise<HostSnapshot> {
   const parts = await Promise.all([
     mounts(),
@@ -22,6 +22,7 @@ export async function snapshotHost(): Promise<HostSnapshot> {
     cgroups(),
     namedNetworks(),
     interfaces(),
+    gateways(),
     nftTables(),
     processes(),
   ]);
@@ -75,6 +76,14 @@ async function namedNetworks(): Promise<readonly string[]> {
 
 async function interfaces(): Promise<readonly string[]> {
   return (await entries('/sys/class/net')).map((name) => `interface ${name}`);
+}
+
+/** The address a server has towards its sprites; its label tells whose it is, and it stands for the route of the range. */
+async function gateways(): Promise<readonly string[]> {
+  const { stdout } = await promisify(execFile)('ip', ['-oneline', '-4', 'address', 'show', 'dev', 'lo']);
+  return [...stdout.matchAll(/ inet (\S+) .* (lo:s[0-9a-f]{8})\\/g)].map(
+    ([, address = '', label = '']) => `gateway ${address} ${label}`,
+  );
 }
 
 async function nftTables(): Promise<readonly string[]> {

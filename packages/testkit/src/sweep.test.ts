@@ -20,4 +20,16 @@ describe('sweep', () => {
     await ended;
     await rm(folder, { recursive: true });
   });
+
+  it('takes back the address and the range that a server has claimed', async () => {
+    const ip = async (command: string): Promise<string> =>
+      (await promisify(execFile)('ip', command.split(' '))).stdout;
+    const instance = process.pid.toString(16).padStart(8, '0');
+    await ip(`address add 10.254.240.1/32 dev lo label lo:s${instance}`);
+    await ip('route add unreachable 10.254.240.0/20 proto 83');
+    const owner = { folders: [], instance };
+    expect(await findLeaks(owner)).toEqual([`gateway 10.254.240.1/32 lo:s${instance}`]);
+    expect(await sweep(owner)).toEqual([]);
+    expect(await ip('route show type unreachable')).not.toContain('10.254.240.0');
+  });
 });

@@ -29,6 +29,8 @@ async function remove(line: string): Promise<void> {
       return await attempt('losetup', ['--detach', `/dev/${name}`]);
     case 'interface':
       return await attempt('ip', ['link', 'delete', name]);
+    case 'gateway':
+      return await removeGateway(name);
     case 'netns':
       return await attempt('ip', ['netns', 'delete', name]);
     case 'table':
@@ -39,6 +41,16 @@ async function remove(line: string): Promise<void> {
     default:
       throw new Error(`no way is known to remove ${line}`);
   }
+}
+
+/** The route of a server's range begins one below the address. */
+async function removeGateway(address: string): Promise<void> {
+  const [, network = '', last = ''] = /^(.*\.)(\d+)\/32$/.exec(address) ?? [];
+  const { stdout } = await promisify(execFile)('ip', ['-4', 'route', 'show', 'type', 'unreachable']);
+  const start = `${network}${Number(last) - 1}/`;
+  const range = stdout.split(/\s+/).find((word) => word.startsWith(start));
+  if (range !== undefined) await attempt('ip', ['route', 'delete', 'unreachable', range]);
+  await attempt('ip', ['address', 'delete', address, 'dev', 'lo']);
 }
 
 function kill(pid: number): void {
