@@ -20,6 +20,14 @@ afterEach(async () => {
   await server.close();
 }, 120_000);
 
+/** Fills the process table and keeps it full: a shell would end at the first failure. */
+const bomb = `
+import os, time
+while True:
+    try: os.posix_spawnp('sleep', ['sleep', '10000'], os.environ)
+    except OSError: time.sleep(0.01)
+`;
+
 /** The file that holds a checkpoint on the host. */
 async function checkpointFile({ info }: Sprite, id: string): Promise<string> {
   const file = path.join(server.dataDir, 'pool', 'checkpoints', info?.id ?? '', `${id}.ext4`);
@@ -254,9 +262,9 @@ describe('a checkpoint that cannot be used', () => {
   );
 
   it('is hard to make: a sprite comes up although a service of it fills the process table at once', async () => {
-    const bomb = 'i=0; while :; do sleep 10000 & done 2>/dev/null';
+    await sprite.execFile('tee', ['/home/sprite/bomb.py'], { input: bomb });
     await sprite.execFile('/.sprite/bin/sprite-env', [
-      ...['services', 'create', 'bomb', '--no-stream', '--cmd', 'sh', '--args', `-c,${bomb}`],
+      ...['services', 'create', 'bomb', '--no-stream', '--cmd', 'python3', '--args', '/home/sprite/bomb.py'],
     ]);
     await expect
       .poll(
