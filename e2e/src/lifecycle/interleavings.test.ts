@@ -22,10 +22,11 @@ async function pause(ms: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Counts how often each sprite was put to sleep by hand: only that may cut a command. */
+/** Counts how often each sprite was put to sleep by hand: only that may cut what goes on in it. */
 class Meddler {
   readonly #sprite: Sprite;
-  #forced = 0;
+  #begun = 0;
+  #done = 0;
 
   constructor(sprite: Sprite) {
     this.#sprite = sprite;
@@ -33,34 +34,48 @@ class Meddler {
 
   /** Runs a command; it is answered in full, unless the sprite was put to sleep by hand meanwhile. */
   async exec(step: number): Promise<void> {
-    const forced = this.#forced;
-    try {
+    await this.#unlessForced(async () => {
       const { stdout } = await this.#sprite.execFile('sh', ['-c', `sleep 0.0${step % 5}; echo ${step}`]);
       expect(stdout).toBe(`${step}\n`);
+    });
+  }
+
+  /** Asks the program inside what only it can tell. */
+  async ask(): Promise<void> {
+    await this.#unlessForced(async () => {
+      expect(await this.#sprite.listSessions()).toBeInstanceOf(Array);
+    });
+  }
+
+  async #unlessForced(work: () => Promise<void>): Promise<void> {
+    const doneBefore = this.#done;
+    try {
+      await work();
     } catch (error) {
-      if (forced === this.#forced) throw error;
+      if (this.#begun === doneBefore) throw error;
       expect(String(error)).toMatch(/put to sleep|stopped|broke off|closed|ended/);
     }
   }
 
   async force(to: 'warm' | 'cold'): Promise<void> {
-    this.#forced++;
+    this.#begun++;
     await this.#sprite.sleep({ to });
-    this.#forced++;
+    this.#done++;
   }
 }
 
 /** One of what may happen at any time, waited for or not. */
 async function act(sprite: Sprite, meddler: Meddler, step: number): Promise<void> {
   const choice = Math.random();
-  if (choice < 0.55) return meddler.exec(step);
+  if (choice < 0.5) return meddler.exec(step);
+  if (choice < 0.55) return meddler.ask();
   // around the edge of the idle window, when the sprite falls asleep or goes cold at any moment
   if (choice < 0.68) return pause(850 + Math.random() * 500);
   if (choice < 0.78) return meddler.force('warm');
   if (choice < 0.8) return meddler.force('cold');
   if (choice < 0.86) await sprite.wake();
   else if (choice < 0.92) await sprite.checkpoint();
-  else if (choice < 0.96) await sprite.listSessions();
+  else if (choice < 0.96) await meddler.ask();
   else await client.getSprite(sprite.name);
 }
 
