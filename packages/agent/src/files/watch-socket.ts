@@ -75,6 +75,8 @@ export class WatchSocket {
     this.#socket.once('drain', resolve);
     this.#socket.once('close', resolve);
     await promise;
+    this.#socket.off('drain', resolve);
+    this.#socket.off('close', resolve);
   }
 
   #fail(error: unknown): void {

@@ -132,4 +132,7 @@ async function drained(response: ServerResponse): Promise<void> {
   response.once('drain', resolve);
   response.once('close', resolve);
   await promise;
+  // a long answer waits very often
+  response.off('drain', resolve);
+  response.off('close', resolve);
 }
