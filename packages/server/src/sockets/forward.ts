@@ -1,3 +1,4 @@
+import { addAbortListener } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -38,13 +39,14 @@ export async function forward(
   response.once('close', () => gone.abort(new Error('the client is gone')));
   const stream = await reach(deps, sprite, route, gone.signal);
   if (route.route === 'httpExec') deps.metrics.execs.inc({ transport: 'http' });
+  // also when the client has left already
+  addAbortListener(gone.signal, () => stream.destroy());
   await relay(request, response, { stream, target: route.target, paced: route.route === 'httpExec' });
 }
 
 type Relay = { readonly stream: Duplex; readonly target: string; readonly paced: boolean };
 
 async function relay(request: IncomingMessage, response: ServerResponse, to: Relay): Promise<void> {
-  response.once('close', () => to.stream.destroy());
   const answer = await answerOf(request, to);
   for (const [name, value] of Object.entries(answer.headers)) {
     if (value !== undefined && passedBack.has(name)) response.setHeader(name, value);
