@@ -9,6 +9,8 @@ export default defineConfig({
           include: ['packages/*/src/**/*.test.ts', 'scripts/**/*.test.ts', 'bench/src/**/*.test.ts'],
           pool: 'forks',
           testTimeout: 30_000,
+          // a busy host takes its time
+          expect: { poll: { timeout: 10_000 } },
           hookTimeout: 60_000,
         },
       },
@@ -21,6 +23,7 @@ export default defineConfig({
           // Files share one server and one host, and some of them use up all of its memory or processes.
           fileParallelism: false,
           testTimeout: 60_000,
+          expect: { poll: { timeout: 30_000 } },
           hookTimeout: 120_000,
         },
       },
