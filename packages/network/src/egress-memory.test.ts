@@ -1,20 +1,11 @@
 import type { ChildProcess } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import type { NetworkPolicy } from '@sprites/contract';
 import { runTool } from '@sprites/linux';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { LinuxNetwork } from './linux-network.ts';
 import { openNetwork } from './open-network.ts';
-import { allow, ask, connect, echo, holdScript } from './test-egress.ts';
-import {
-  type Computer,
-  closeLab,
-  makeDirectory,
-  openLab,
-  startComputer,
-  startNeighbour,
-  startProgram,
-} from './test-lab.ts';
+import { allow, ask, connect, echo, holdScript, plugged } from './test-egress.ts';
+import { closeLab, makeDirectory, openLab, startNeighbour, startProgram } from './test-lab.ts';
 import { zoneServer } from './test-zone.ts';
 
 const resolver = '198.51.100.2';
@@ -57,12 +48,6 @@ async function open(options: Partial<Parameters<typeof openNetwork>[0]> = {}): P
   });
   opened.push(network);
   return network;
-}
-
-async function plugged(network: LinuxNetwork, slot: number, policy: NetworkPolicy): Promise<Computer> {
-  const computer = await startComputer({ userns: true });
-  await network.plug(slot, { type: 'pid', pid: computer.pid }, { spriteId: `sprite_${slot}`, policy });
-  return computer;
 }
 
 describe.skipIf(process.getuid?.() !== 0)('what a sprite learnt', () => {

@@ -1,20 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { NetworkPolicy } from '@sprites/contract';
 import type { EgressDecision } from '@sprites/core';
 import { runTool } from '@sprites/linux';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { LinuxNetwork } from './linux-network.ts';
 import { openNetwork } from './open-network.ts';
-import { allow, ask, connect, echo, holdScript, tryToConnect } from './test-egress.ts';
-import {
-  type Computer,
-  closeLab,
-  makeDirectory,
-  openLab,
-  startComputer,
-  startNeighbour,
-  startProgram,
-} from './test-lab.ts';
+import { allow, ask, connect, echo, holdScript, plugged, tryToConnect } from './test-egress.ts';
+import { closeLab, makeDirectory, openLab, startNeighbour, startProgram } from './test-lab.ts';
 import { zoneServer } from './test-zone.ts';
 
 const resolver = '198.51.100.2';
@@ -96,12 +87,6 @@ async function open(options: Partial<Parameters<typeof openNetwork>[0]> = {}): P
   network.observe((decision) => decisions.push(decision));
   opened.push(network);
   return network;
-}
-
-async function plugged(network: LinuxNetwork, slot: number, policy: NetworkPolicy): Promise<Computer> {
-  const computer = await startComputer({ userns: true });
-  await network.plug(slot, { type: 'pid', pid: computer.pid }, { spriteId: `sprite_${slot}`, policy });
-  return computer;
 }
 
 describe.skipIf(process.getuid?.() !== 0)('a network policy', () => {

@@ -4,15 +4,8 @@ import { runTool } from '@sprites/linux';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { LinuxNetwork } from './linux-network.ts';
 import { openNetwork } from './open-network.ts';
-import {
-  type Computer,
-  closeLab,
-  makeDirectory,
-  openLab,
-  startComputer,
-  startNeighbour,
-  startProgram,
-} from './test-lab.ts';
+import { plugged } from './test-egress.ts';
+import { type Computer, closeLab, makeDirectory, openLab, startNeighbour, startProgram } from './test-lab.ts';
 import { zoneServer } from './test-zone.ts';
 
 const host = '198.51.100.1';
@@ -83,13 +76,6 @@ async function open(): Promise<LinuxNetwork> {
   const network = await openNetwork(options);
   opened.push(network);
   return network;
-}
-
-async function plugged(network: LinuxNetwork, slot: number): Promise<Computer> {
-  const computer = await startComputer({ userns: true });
-  const tenant = { spriteId: `sprite_${slot}`, policy: { rules: [] } };
-  await network.plug(slot, { type: 'pid', pid: computer.pid }, tenant);
-  return computer;
 }
 
 async function python(computer: Computer, script: string, ...args: readonly string[]): Promise<string> {

@@ -1,7 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type { NetworkPolicy } from '@sprites/contract';
-import type { Computer } from './test-lab.ts';
+import type { LinuxNetwork } from './linux-network.ts';
+import { type Computer, startComputer } from './test-lab.ts';
 
 // Looks a name up at the proxy, given as JSON list of labels or a name; prints code and addresses.
 const askScript = `
@@ -65,4 +66,15 @@ export async function echo(program: ChildProcess, line: string): Promise<string>
     const said = String(await once(stdout, 'data')).trim();
     if (said !== '') return said;
   }
+}
+
+/** A computer that stands for a sprite, on the network in that slot. */
+export async function plugged(
+  network: LinuxNetwork,
+  slot: number,
+  policy: NetworkPolicy = { rules: [] },
+): Promise<Computer> {
+  const computer = await startComputer({ userns: true });
+  await network.plug(slot, { type: 'pid', pid: computer.pid }, { spriteId: `sprite_${slot}`, policy });
+  return computer;
 }
